@@ -1,0 +1,1 @@
+//! A local RDS: the RDS Query API over HTTP in front of real PostgreSQL servers.

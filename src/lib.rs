@@ -1,0 +1,2 @@
+//! greenlight answers one question about an Amazon RDS or Aurora PostgreSQL database: may this blue/green upgrade go
+//! ahead, now?
