@@ -29,7 +29,7 @@ pub struct ServerOptions {
     pub initdb_args: Vec<String>,
     /// Lines for the head of `pg_hba.conf`; the first line that fits a connection wins.
     pub hba: Vec<String>,
-    /// Wait for the disk as a real server does (`fsync`), off unless asked for.
+    /// Keep the data on disk and wait for it as a real server does (`fsync`); off unless asked for.
     pub durable: bool,
 }
 
@@ -78,6 +78,8 @@ pub(super) fn defaults(options: &ServerOptions) -> Settings {
     let mut settings: Settings = [
         ("shared_buffers", "16MB"),
         ("huge_pages", "off"),
+        // In the data folder, so that a killed server leaves nothing elsewhere.
+        ("dynamic_shared_memory_type", "mmap"),
         ("logging_collector", "off"),
         ("log_line_prefix", "%m [%p] %q%u@%d "),
         // How soon a worker that failed or was paused starts anew; 5 s by default.
@@ -89,6 +91,7 @@ pub(super) fn defaults(options: &ServerOptions) -> Settings {
     if !options.durable {
         settings.insert("fsync".to_owned(), "off".to_owned());
         settings.insert("full_page_writes".to_owned(), "off".to_owned());
+        settings.insert("max_wal_size".to_owned(), "256MB".to_owned());
     }
     if options.ssl.is_some() {
         settings.insert("ssl".to_owned(), "on".to_owned());

@@ -74,7 +74,11 @@ impl Server {
         let cache = Cache::open(account)?;
         let binaries = Binaries::find(options.major, &cache, account)?;
         let template = Template::prepare(&binaries, &options.initdb_args, &cache, account)?;
-        let temp = cache::temp_folder(account)?;
+        let temp = if options.durable {
+            cache::temp_folder(account)?
+        } else {
+            cache::scratch_folder(account)?
+        };
         let base = tempfile::Builder::new()
             .prefix("greenlight-pg-")
             .tempdir_in(&temp)
@@ -391,8 +395,9 @@ impl Drop for Inner {
                 process.kill();
             }
         }
-        // The processes of a killed server take a moment to notice; what cannot be removed now is the watchdog's.
-        if fs::remove_dir_all(&self.base).is_ok() {
+        // What is left of a killed server is the watchdog's, and so is what cannot be removed just now.
+        let orderly = !self.data.join("postmaster.pid").exists();
+        if orderly && fs::remove_dir_all(&self.base).is_ok() {
             state.watchdog.dismiss();
         }
     }

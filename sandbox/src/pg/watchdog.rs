@@ -10,14 +10,16 @@ use std::process::{Child, Command, Stdio};
 use super::Error;
 
 /// `$1` is the server's folder. A line on standard input says that everything is cleaned up already. A process is
-/// taken for the server only if its command line names the folder, because process ids are used again.
+/// taken for the server only if its command line names the folder, because process ids are used again. A server that
+/// was killed leaves the seventh line of `postmaster.pid`: key and id of a piece of System V shared memory.
 const SCRIPT: &str = r#"
 trap '' INT TERM HUP
 if read -r word; then exit 0; fi
 base=$1
+pidfile=$base/data/postmaster.pid
 server() {
-    [ -s "$base/data/postmaster.pid" ] || return 1
-    read -r pid <"$base/data/postmaster.pid" || return 1
+    [ -s "$pidfile" ] || return 1
+    read -r pid <"$pidfile" || return 1
     kill -0 "$pid" 2>/dev/null || return 1
     if [ -r "/proc/$pid/cmdline" ]; then
         line=$(tr '\0' ' ' <"/proc/$pid/cmdline")
@@ -31,6 +33,7 @@ while [ -e "$base" ] && [ "$round" -lt 150 ]; do
     if server; then
         if [ "$round" -lt 50 ]; then kill -QUIT "$pid"; else kill -KILL "$pid"; fi
     else
+        if [ -s "$pidfile" ]; then ipcrm -m "$(awk 'NR == 7 { print $2 }' "$pidfile")"; fi
         rm -rf "$base"
     fi
     [ -e "$base" ] && sleep 0.1
