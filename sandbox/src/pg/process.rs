@@ -90,7 +90,7 @@ impl Process {
             let reason = match ended {
                 Some(status) => status.to_string(),
                 None => {
-                    process.kill();
+                    process.kill(data);
                     format!("not ready after {} s", START_TIMEOUT.as_secs())
                 }
             };
@@ -140,10 +140,27 @@ impl Process {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// SIGKILL, as when the machine fails.
-    pub(super) fn kill(&mut self) {
+    /// SIGKILL to the server and all its processes, as when the machine fails.
+    pub(super) fn kill(&mut self, data: &Path) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // Without their parent the others end by themselves, but some only after a minute. They work in the data
+        // folder, which /proc tells; elsewhere it must be waited for.
+        let Ok(processes) = fs::read_dir("/proc") else {
+            return;
+        };
+        for process in processes.flatten() {
+            let pid = process
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok())
+                .and_then(Pid::from_raw);
+            if let Some(pid) = pid
+                && fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd == data)
+            {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
     }
 }
 

@@ -294,7 +294,7 @@ impl Server {
     /// Kills the server as a failing machine does (SIGKILL).
     pub fn kill(&self) {
         if let Some(mut process) = self.inner.lock().process.take() {
-            process.kill();
+            process.kill(&self.inner.data);
         }
     }
 
@@ -392,7 +392,7 @@ impl Drop for Inner {
         if let Some(mut process) = state.process.take() {
             process.signal(Signal::QUIT);
             if !process.wait(Duration::from_secs(10)) {
-                process.kill();
+                process.kill(&self.data);
             }
         }
         // What is left of a killed server is the watchdog's, and so is what cannot be removed just now.

@@ -11,7 +11,8 @@ use super::Error;
 
 /// `$1` is the server's folder. A line on standard input says that everything is cleaned up already. A process is
 /// taken for the server only if its command line names the folder, because process ids are used again. A server that
-/// was killed leaves the seventh line of `postmaster.pid`: key and id of a piece of System V shared memory.
+/// was killed leaves the seventh line of `postmaster.pid`: key and id of a piece of System V shared memory; and some of
+/// its processes take a minute to notice, which on Linux are found by their working folder.
 const SCRIPT: &str = r#"
 trap '' INT TERM HUP
 if read -r word; then exit 0; fi
@@ -33,6 +34,9 @@ while [ -e "$base" ] && [ "$round" -lt 150 ]; do
     if server; then
         if [ "$round" -lt 50 ]; then kill -QUIT "$pid"; else kill -KILL "$pid"; fi
     else
+        for process in /proc/[0-9]*; do
+            if [ "$(readlink "$process/cwd")" = "$base/data" ]; then kill -KILL "${process#/proc/}"; fi
+        done
         if [ -s "$pidfile" ]; then ipcrm -m "$(awk 'NR == 7 { print $2 }' "$pidfile")"; fi
         rm -rf "$base"
     fi

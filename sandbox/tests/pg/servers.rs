@@ -9,33 +9,33 @@ use sandbox::pg::{self, Server, ServerOptions, StopMode, block_on};
 
 const MAJORS: std::ops::RangeInclusive<u32> = 10..=18;
 
-/// Command lines that name `folder`, that of a watchdog too.
-fn processes_naming(folder: &Path) -> Vec<String> {
-    let lines: Vec<String> = match std::fs::read_dir("/proc/self/task") {
-        Ok(_) => std::fs::read_dir("/proc")
-            .expect("it is a folder")
-            .filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok())
-            .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
-            .collect(),
-        Err(_) => {
-            let output = Command::new("ps")
-                .args(["-eo", "args="])
-                .output()
-                .expect("ps can be run");
-            String::from_utf8_lossy(&output.stdout)
-                .lines()
-                .map(str::to_owned)
-                .collect()
-        }
+/// Processes that name `folder` on their command line, as a server and its watchdog do, or work in it.
+fn processes_of(folder: &Path) -> Vec<String> {
+    let Ok(processes) = std::fs::read_dir("/proc") else {
+        let output = Command::new("ps")
+            .args(["-eo", "args="])
+            .output()
+            .expect("ps can be run");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        return text
+            .lines()
+            .filter(|line| line.contains(&*folder.to_string_lossy()))
+            .map(str::to_owned)
+            .collect();
     };
-    lines
-        .into_iter()
-        .filter(|line| line.contains(&*folder.to_string_lossy()))
+    processes
+        .flatten()
+        .filter_map(|process| {
+            let line = std::fs::read(process.path().join("cmdline")).ok()?;
+            let line = String::from_utf8_lossy(&line).replace('\0', " ");
+            let cwd = std::fs::read_link(process.path().join("cwd")).unwrap_or_default();
+            (line.contains(&*folder.to_string_lossy()) || cwd.starts_with(folder)).then_some(line)
+        })
         .collect()
 }
 
 fn gone(folder: &Path) -> bool {
-    !folder.exists() && processes_naming(folder).is_empty()
+    !folder.exists() && processes_of(folder).is_empty()
 }
 
 fn eventually(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) {
@@ -75,7 +75,7 @@ fn every_major_starts_answers_and_disappears() {
             "the locale knows letters beyond ASCII"
         );
         drop(server);
-        assert!(gone(&folder), "{major}: {:?}", processes_naming(&folder));
+        assert!(gone(&folder), "{major}: {:?}", processes_of(&folder));
     }
 }
 
@@ -199,7 +199,7 @@ async fn a_panic_leaves_nothing_behind() {
     });
     let payload = task.await.expect_err("the task panics").into_panic();
     let folder = payload.downcast::<PathBuf>().expect("with the folder");
-    assert!(gone(&folder), "{:?}", processes_naming(&folder));
+    assert!(gone(&folder), "{:?}", processes_of(&folder));
 }
 
 /// Not a test of its own: the body of the process that others start, and kill. It tells on standard error what it has.
@@ -254,10 +254,7 @@ fn a_sigkilled_holder_leaves_nothing_behind() {
         .take(2)
         .collect();
     assert_eq!(folders.len(), 2);
-    assert!(
-        processes_naming(&folders[0]).len() > 1,
-        "a server and its watchdog"
-    );
+    assert!(processes_of(&folders[0]).len() > 1, "a server and its watchdog");
     holder.kill().expect("SIGKILL");
     holder.wait().expect("it is dead");
     for folder in &folders {
