@@ -11,6 +11,7 @@
 
 pub mod catalogue;
 pub mod checks;
+pub mod edge;
 pub mod exit;
 pub mod facts;
 pub mod gate;

@@ -1,0 +1,7 @@
+//! The one integration-test binary.
+
+#![expect(clippy::disallowed_methods, reason = "tests read files and the environment")]
+
+mod catalogue;
+mod scenarios;
+mod support;
