@@ -16,6 +16,7 @@ pub mod exit;
 pub mod facts;
 pub mod gate;
 pub mod model;
+pub mod output;
 pub mod policy;
 pub mod report;
 pub mod situation;
