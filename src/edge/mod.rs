@@ -1,0 +1,5 @@
+//! Everything that touches the world outside: files, the environment, the network, the clock.
+
+pub mod env;
+
+pub mod tls;

@@ -1,0 +1,3 @@
+//! The vocabulary of the rest of the program.
+
+pub mod secret;
