@@ -1,5 +1,7 @@
 //! Everything that touches the world outside: files, the environment, the network, the clock.
 
 pub mod env;
+pub mod pgpass;
+pub mod service;
 
 pub mod tls;
