@@ -5,4 +5,5 @@ pub mod env;
 pub mod pgpass;
 pub mod service;
 
+pub mod auth;
 pub mod tls;
