@@ -169,10 +169,12 @@ pub struct Complete {
     pub hostaddr: Option<IpAddr>,
     /// The port.
     pub port: u16,
-    /// The database.
-    pub database: String,
+    /// The database, where one was given; libpq would take the user's name otherwise.
+    pub database: Option<String>,
     /// The user.
     pub user: String,
+    /// Whether the user was given, rather than taken from the operating system.
+    pub user_given: bool,
     /// The password, if it was given outright, and where.
     pub password: Option<(Secret, GivenIn)>,
     /// The password file to use instead of the usual one.
@@ -334,6 +336,7 @@ impl ConnInfo {
             (None, Some(address)) => address.to_string(),
             (None, None) => return Err(ConnInfoError::NoHost),
         };
+        let user_given = self.user.is_some();
         let user = self
             .user
             .or_else(|| env.os_user().map(ToOwned::to_owned))
@@ -359,8 +362,9 @@ impl ConnInfo {
             host,
             hostaddr: self.hostaddr,
             port: self.port.unwrap_or(DEFAULT_PORT),
-            database: self.database.unwrap_or_else(|| user.clone()),
+            database: self.database,
             user,
+            user_given,
             password: password.or_else(from_env),
             passfile: self.passfile,
             connect_timeout: self.connect_timeout,

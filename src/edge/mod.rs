@@ -6,4 +6,5 @@ pub mod pgpass;
 pub mod service;
 
 pub mod auth;
+pub mod connect;
 pub mod tls;

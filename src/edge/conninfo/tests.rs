@@ -254,11 +254,7 @@ fn gaps_are_filled_in_libpqs_order() {
     assert_eq!(complete.tls.mode, TlsMode::VerifyFull);
 
     let complete = parsed("host=given user=me").complete(&env).expect("complete");
-    assert_eq!(
-        (complete.host.as_str(), complete.database.as_str()),
-        ("given", "me"),
-        "the database is the user's name"
-    );
+    assert_eq!((complete.host.as_str(), complete.database), ("given", None));
     assert_eq!(
         complete.password,
         Some((Secret::new("env_pw"), GivenIn::Environment))
