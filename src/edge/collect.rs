@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::postgres::{self, Connect, Manners, NoSession, Plan, Session};
+use super::{
+    connect::{ConnectError, ConnectSpec, Session, connect},
+    postgres::{self, Manners, Plan, endpoint, version},
+};
 use crate::{
     checks,
     facts::{Fact, Facts, LagSample, Request, Rows, SCHEMA, ServerFacts, Why, rds::RdsFacts},
-    model::{Engine, PgVersion, Phase, Replication, Side},
+    model::{Engine, Phase, Replication, Side},
     situation::{Applicability, Situation},
 };
 
@@ -42,16 +45,16 @@ pub type Progress<'a> = dyn Fn(Side, usize, usize) + Sync + 'a;
 ///
 /// # Errors
 /// Where blue cannot be connected to at all: then there is nothing to judge. A green that cannot be reached is a fact.
-pub async fn collect<C: Connect>(
+pub async fn collect(
     order: Order,
-    blue: &C,
-    green: Option<&C>,
+    blue: &ConnectSpec,
+    green: Option<&ConnectSpec>,
     now: Timestamp,
     progress: &Progress<'_>,
-) -> Result<Facts, NoSession> {
-    let (blue_first, green_first) = tokio::join!(first_session(blue), async {
+) -> Result<Facts, ConnectError> {
+    let (blue_first, green_first) = tokio::join!(connect(blue), async {
         match green {
-            Some(green) => Some(first_session(green).await),
+            Some(green) => Some(connect(green).await),
             None => None,
         }
     });
@@ -63,12 +66,12 @@ pub async fn collect<C: Connect>(
         request: order.request,
         engine: order.engine,
         rds: order.rds,
-        blue: Fact::Known(bare(blue, blue_first.version)),
+        blue: Fact::Known(bare(blue, &blue_first)),
         green: green
             .zip(green_first.as_ref())
             .map(|(green, session)| match session {
-                Ok(session) => Fact::Known(bare(green, session.version)),
-                Err(e) => Fact::unknown(e.why, e.detail.clone()),
+                Ok(session) => Fact::Known(bare(green, session)),
+                Err(e) => e.fact(),
             }),
         lag: Vec::new(),
     };
@@ -77,10 +80,10 @@ pub async fn collect<C: Connect>(
         let named = order.only.is_empty() || order.only.contains(&check.page.id);
         named && (order.everything || !matches!(situation.applies(&check.page.header), Applicability::No(_)))
     };
-    let ask = async |side: Side, connect: &C, session: Session| {
-        let plan = Plan::of(side, session.version, wanted);
+    let ask = async |side: Side, spec: &ConnectSpec, session: Session| {
+        let plan = Plan::of(side, version(&session), wanted);
         let told = |done, total| progress(side, done, total);
-        postgres::collect(connect, session, &plan, order.manners, &told).await
+        postgres::collect(spec, session, &plan, order.manners, &told).await
     };
     let follows = situation.replication != Some(Replication::Physical) && matches!(green_first, Some(Ok(_)));
     let sample = async {
@@ -107,39 +110,43 @@ pub async fn collect<C: Connect>(
     Ok(facts)
 }
 
-async fn first_session<C: Connect>(connect: &C) -> Result<Session, NoSession> {
-    connect.connect(&connect.first_database()).await
-}
-
-fn bare<C: Connect>(connect: &C, version: PgVersion) -> ServerFacts {
+fn bare(spec: &ConnectSpec, session: &Session) -> ServerFacts {
     ServerFacts {
-        endpoint: connect.endpoint(),
-        role: connect.role(),
-        version,
+        endpoint: endpoint(spec),
+        role: session.user.clone(),
+        version: version(session),
         probes: Default::default(),
         databases: Default::default(),
     }
 }
 
 /// One look at a shared probe.
-async fn look(session: &Result<Session, NoSession>, probe: &str) -> Fact<Rows> {
+async fn look(session: &Result<Session, ConnectError>, probe: &str) -> Fact<Rows> {
     let session = match session {
         Ok(session) => session,
-        Err(e) => return Fact::unknown(e.why, e.detail.clone()),
+        Err(e) => return e.fact(),
     };
     let query = checks::shared_probes()
         .iter()
         .find(|p| p.name == probe)
-        .and_then(|p| p.queries.iter().find(|q| q.runs_on(session.version)));
+        .and_then(|p| p.queries.iter().find(|q| q.runs_on(version(session))));
     match query {
         Some(query) => postgres::probe(&session.client, query, u64::MAX >> 1).await,
-        None => Fact::unknown(Why::NotAsked, format!("no query {probe} for {}", session.version)),
+        None => Fact::unknown(
+            Why::NotAsked,
+            format!("no query {probe} for {}", session.server_version),
+        ),
     }
 }
 
 /// A few looks at the lag, `interval` apart, on sessions of their own.
-pub async fn lag<C: Connect>(blue: &C, green: &C, samples: usize, interval: Duration) -> Vec<LagSample> {
-    let (blue, green) = tokio::join!(first_session(blue), first_session(green));
+pub async fn lag(
+    blue: &ConnectSpec,
+    green: &ConnectSpec,
+    samples: usize,
+    interval: Duration,
+) -> Vec<LagSample> {
+    let (blue, green) = tokio::join!(connect(blue), connect(green));
     let mut out = Vec::with_capacity(samples);
     let mut tick = tokio::time::interval(interval);
     for _ in 0..samples {

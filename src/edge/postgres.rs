@@ -4,11 +4,12 @@
 //! its probes pipelined in a single trip; a bounded number of connections, never the server's last ones; whatever goes
 //! wrong becomes an unknown fact with its reason.
 
-use std::{collections::BTreeMap, future::Future, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::{StreamExt as _, future::join_all, stream};
 use tokio_postgres::{Client, error::SqlState};
 
+use super::connect::{ConnectError, ConnectSpec, Session, connect};
 use crate::{
     catalogue::{Query, Scope},
     checks::{self, Check},
@@ -16,43 +17,32 @@ use crate::{
     model::{PgVersion, Side},
 };
 
-/// An open, read-only session.
-#[derive(Debug)]
-pub struct Session {
-    /// The client.
-    pub client: Client,
-    /// `server_version` as the server said it on connecting.
-    pub version: PgVersion,
-    /// Ends the connection's task with the session.
-    pub task: tokio::task::JoinHandle<()>,
-}
+impl ConnectError {
+    /// The kind of reason that a fact gives for a server or database that could not be connected to.
+    pub fn why(&self) -> Why {
+        match self.cause.code() {
+            "no-connect-privilege"
+            | "wrong-password"
+            | "iam-refused"
+            | "no-role"
+            | "no-credentials"
+            | "no-password" => Why::Privilege,
+            "timeout" => Why::Timeout,
+            _ => Why::Unreachable,
+        }
+    }
 
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.task.abort();
+    /// As an unknown fact.
+    pub fn fact<T>(&self) -> Fact<T> {
+        Fact::unknown(self.why(), self.to_string())
     }
 }
 
-/// A connection that could not be opened, as a fact's reason.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{detail}")]
-pub struct NoSession {
-    /// The kind of reason.
-    pub why: Why,
-    /// Cause and fix, in words, without secrets.
-    pub detail: String,
-}
-
-/// Opens sessions to one server.
-pub trait Connect: Sync {
-    /// `host:port` of the real endpoint.
-    fn endpoint(&self) -> String;
-    /// The role that connects.
-    fn role(&self) -> String;
-    /// The database to begin with.
-    fn first_database(&self) -> String;
-    /// Opens a session to a database.
-    fn connect(&self, database: &str) -> impl Future<Output = Result<Session, NoSession>> + Send;
+/// The server's version as it said on connecting.
+pub fn version(session: &Session) -> PgVersion {
+    session
+        .version_number()
+        .map_or(PgVersion::major(0), PgVersion::from_num)
 }
 
 /// How politely a server is asked.
@@ -264,29 +254,25 @@ async fn room(session: &Session, manners: Manners) -> usize {
 }
 
 /// Asks a server everything in the plan; `first` is a session that is already open.
-pub async fn collect<C: Connect>(
-    connect: &C,
+pub async fn collect(
+    spec: &ConnectSpec,
     first: Session,
     plan: &Plan,
     manners: Manners,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> ServerFacts {
-    let announced = first.version;
+    let announced = version(&first);
+    let role = first.user.clone();
     let (server, room) = tokio::join!(probes(&first, &plan.server, manners), room(&first, manners));
     let missing = Fact::unknown(Why::Error, "not asked");
     let (open, mut databases) = to_inspect(server.get("databases").unwrap_or(&missing));
     let total = open.len() + databases.len();
-    let first_database = connect.first_database();
     let mut first = Some(first);
     let work = open.into_iter().map(|name| {
         // The session at hand serves its own database; the others get one each.
-        let session = if name == first_database {
-            first.take()
-        } else {
-            None
-        };
+        let session = if name == spec.database { first.take() } else { None };
         async move {
-            let facts = one_database(connect, &name, session, &plan.database, manners).await;
+            let facts = one_database(spec, &name, session, &plan.database, manners).await;
             (name, facts)
         }
     });
@@ -299,16 +285,26 @@ pub async fn collect<C: Connect>(
     drop(done);
     let version = server_version(&server).unwrap_or(announced);
     ServerFacts {
-        endpoint: connect.endpoint(),
-        role: connect.role(),
+        endpoint: endpoint(spec),
+        role,
         version,
         probes: server,
         databases,
     }
 }
 
-async fn one_database<C: Connect>(
-    connect: &C,
+/// `host:port` of the real endpoint.
+pub fn endpoint(spec: &ConnectSpec) -> String {
+    let host = &spec.host;
+    if host.contains(':') {
+        format!("[{host}]:{}", spec.port)
+    } else {
+        format!("{host}:{}", spec.port)
+    }
+}
+
+async fn one_database(
+    spec: &ConnectSpec,
     name: &str,
     session: Option<Session>,
     list: &[(ProbeName, Query)],
@@ -316,9 +312,9 @@ async fn one_database<C: Connect>(
 ) -> DatabaseFacts {
     let session = match session {
         Some(session) => session,
-        None => match connect.connect(name).await {
+        None => match connect(&spec.for_database(name)).await {
             Ok(session) => session,
-            Err(e) => return Fact::unknown(e.why, e.detail),
+            Err(e) => return e.fact(),
         },
     };
     Fact::Known(probes(&session, list, manners).await)

@@ -16,7 +16,7 @@ use greenlight::{
 use sandbox::pg::{Server, ServerOptions, block_on, ident};
 use serde::Deserialize;
 
-use crate::support::{Plain, Wanted, checking_role, collect};
+use crate::support::{Wanted, checking_role, collect, spec};
 
 /// The `toml scenario` block.
 #[derive(Debug, Default, Deserialize)]
@@ -385,14 +385,9 @@ async fn play(
 
 async fn judge(check: &Check, setup: &Setup, stage: &Stage<'_>) -> Verdict {
     let phase = setup.phase.unwrap_or(check.page.header.phases[0]);
-    let mut blue = Plain::checking(stage.blue);
-    let mut green = stage.green.as_ref().map(Plain::checking);
-    if let Some(role) = &setup.role {
-        role.clone_into(&mut blue.role);
-        if let Some(green) = &mut green {
-            role.clone_into(&mut green.role);
-        }
-    }
+    let role = setup.role.as_deref().unwrap_or("greenlight");
+    let blue = spec(stage.blue, role);
+    let green = stage.green.as_ref().map(|green| spec(green, role));
     let wanted = Wanted {
         check: Some(check),
         engine: setup.engine.unwrap_or(Engine::Postgres),

@@ -1,15 +1,20 @@
 //! What the tests share: connecting greenlight's collector to the sandbox's servers, and collecting quietly.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use greenlight::{
     checks::Check,
     edge::{
+        auth::{Authenticator, Method},
         collect::{self, Order},
-        postgres::{Connect, Manners, NoSession, Session},
+        connect::ConnectSpec,
+        conninfo::GivenIn,
+        env::Env,
+        postgres::Manners,
+        tls::{Roots, TlsMode, TlsSettings},
     },
     facts::{Fact, Facts, Request, Why},
-    model::{Engine, PgVersion, Phase},
+    model::{Engine, PgVersion, Phase, secret::Secret},
     situation::Situation,
 };
 use sandbox::pg::Server;
@@ -29,67 +34,13 @@ pub(crate) async fn checking_role(server: &Server) {
         .expect("the checking role can be made");
 }
 
-/// Connects to a sandbox server in the clear.
-pub(crate) struct Plain<'a> {
-    pub(crate) server: &'a Server,
-    pub(crate) role: String,
-    pub(crate) password: String,
-}
-
-impl<'a> Plain<'a> {
-    /// As the checking role.
-    pub(crate) fn checking(server: &'a Server) -> Self {
-        Self {
-            server,
-            role: "greenlight".to_owned(),
-            password: PASSWORD.to_owned(),
-        }
-    }
-}
-
-impl Connect for Plain<'_> {
-    fn endpoint(&self) -> String {
-        self.server.address().to_string()
-    }
-
-    fn role(&self) -> String {
-        self.role.clone()
-    }
-
-    fn first_database(&self) -> String {
-        "postgres".to_owned()
-    }
-
-    async fn connect(&self, database: &str) -> Result<Session, NoSession> {
-        let no = |e: tokio_postgres::Error| NoSession {
-            why: Why::Unreachable,
-            detail: format!("{e:?}"),
-        };
-        let (client, connection) = tokio_postgres::Config::new()
-            .host(self.server.host())
-            .port(self.server.port())
-            .user(&self.role)
-            .password(&self.password)
-            .dbname(database)
-            .options(
-                "-c search_path=pg_catalog -c default_transaction_read_only=on -c statement_timeout=30s -c lock_timeout=2s",
-            )
-            .connect(tokio_postgres::NoTls)
-            .await
-            .map_err(no)?;
-        let version = connection
-            .parameter("server_version")
-            .expect("every server says it")
-            .parse();
-        let task = tokio::spawn(async move {
-            let _ = connection.await;
-        });
-        Ok(Session {
-            client,
-            version: version.expect("a version"),
-            task,
-        })
-    }
+/// The way to a sandbox server for a role with the checking role's password.
+pub(crate) fn spec(server: &Server, role: &str) -> ConnectSpec {
+    let auth = Authenticator::new(Method::Password, Env::empty())
+        .with_user(role)
+        .with_password(Secret::new(PASSWORD), GivenIn::ConnectionString);
+    let tls = TlsSettings::new(TlsMode::Disable, Arc::new(Roots::bundled()));
+    ConnectSpec::new(server.host(), server.port(), "postgres", Arc::new(auth), tls)
 }
 
 /// What to collect in a test.
@@ -103,8 +54,8 @@ pub(crate) struct Wanted<'a> {
 
 /// Collects as greenlight does when only databases are asked.
 pub(crate) async fn collect(
-    blue: &Plain<'_>,
-    green: Option<&Plain<'_>>,
+    blue: &ConnectSpec,
+    green: Option<&ConnectSpec>,
     wanted: Wanted<'_>,
 ) -> (Facts, Situation) {
     let order = Order {
