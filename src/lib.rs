@@ -11,6 +11,9 @@
 
 pub mod catalogue;
 pub mod checks;
+pub mod cli;
+pub mod commands;
+pub mod config;
 pub mod edge;
 pub mod exit;
 pub mod facts;
