@@ -3,5 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests read files and the environment")]
 
 mod catalogue;
+mod cli;
+mod laws;
 mod scenarios;
 mod support;
