@@ -2,12 +2,14 @@
 //!
 //! - [`machine`] is `step(config, state, event) -> (state, effects)`: total, without I/O and without a clock.
 //!   [`follow`] is its second half, from the submitted request to the end.
-//! - `driver` carries out effects in a `driver::World` and feeds back what happened.
+//! - [`driver`] carries out effects in a [`driver::World`] and feeds back what happened.
 //! - [`journal`] keeps every decision on disk *before* the effect that it allows; [`resume`] reads it back.
 //! - [`lock`] keeps a second operator out, [`settle`] does the sums over replication lag, [`history`] reads RDS
-//!   events, and `explain` names the guardrail behind a switchover that RDS cancelled.
+//!   events, and [`explain`] names the guardrail behind a switchover that RDS cancelled.
 
 pub mod deployment;
+pub mod driver;
+pub mod explain;
 pub mod follow;
 pub mod history;
 pub mod journal;
