@@ -103,7 +103,8 @@ fn certificate_failure(
         return bad(reason.to_string(), None);
     };
     match reason {
-        CertificateError::UnknownIssuer => unknown_ca(spec, &shown),
+        // A bad signature is an authority of the right name with another key.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => unknown_ca(spec, &shown),
         // A certificate that is an authority and a server at once; the one in the CA file itself is accepted earlier.
         CertificateError::Other(_) if shown.self_signed => unknown_ca(spec, &shown),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {

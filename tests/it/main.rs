@@ -1,0 +1,3 @@
+//! Everything that needs a server, a process or a network.
+
+mod tls;
