@@ -3,7 +3,11 @@
 //! rustls takes a root for what it is and never looks at its dates; OpenSSL and so libpq do. Here roots that have ended are
 //! left out when they are loaded, and those that end soon can be listed.
 
-use std::{fmt, fs, path::PathBuf, sync::Arc};
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use rustls::RootCertStore;
@@ -106,7 +110,7 @@ pub enum RootsError {
 impl Roots {
     /// Amazon's roots as vendored in `certs/`: RDS in 27 regions and Amazon Trust Services for RDS Proxy.
     pub fn bundled() -> Self {
-        let roots = read_pem(&PathBuf::from("certs/rds-roots.pem"), BUNDLED.as_bytes())
+        let roots = read_pem(Path::new("certs/rds-roots.pem"), BUNDLED.as_bytes())
             .expect("the vendored roots are read by a test");
         Self::new(None, roots, Timestamp::now())
     }
@@ -229,10 +233,10 @@ pub(crate) fn day(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d").to_string()
 }
 
-fn read_pem(file: &PathBuf, bytes: &[u8]) -> Result<Vec<Root>, RootsError> {
+fn read_pem(file: &Path, bytes: &[u8]) -> Result<Vec<Root>, RootsError> {
     let text = String::from_utf8_lossy(bytes);
     let broken = |line: usize, why: &str| RootsError::Block {
-        file: file.clone(),
+        file: file.to_path_buf(),
         line,
         why: why.to_owned(),
     };
@@ -273,7 +277,7 @@ fn read_pem(file: &PathBuf, bytes: &[u8]) -> Result<Vec<Root>, RootsError> {
             _ => "",
         };
         return Err(RootsError::Empty {
-            file: file.clone(),
+            file: file.to_path_buf(),
             found,
         });
     }

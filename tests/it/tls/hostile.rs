@@ -381,8 +381,11 @@ async fn a_server_that_repeats_the_password_is_not_quoted() {
     assert_eq!(error.cause.code(), "wrong-password", "{error}");
 }
 
+/// The startup message as it is to go on to the server, or an answer in its place.
+type Treatment = fn(Vec<u8>) -> Result<Vec<u8>, Vec<u8>>;
+
 /// Something between client and server that treats the startup message in its own way.
-async fn in_between(server: SocketAddr, treat: fn(Vec<u8>) -> Result<Vec<u8>, Vec<u8>>) -> SocketAddr {
+async fn in_between(server: SocketAddr, treat: Treatment) -> SocketAddr {
     peer(move |mut near| async move {
         match treat(startup(&mut near).await?) {
             Ok(packet) => {
