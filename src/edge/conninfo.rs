@@ -507,4 +507,5 @@ impl fmt::Display for GivenIn {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests make files")]
 mod tests;

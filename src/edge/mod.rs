@@ -1,10 +1,12 @@
-//! Everything that touches the world outside: files, the environment, the network, the clock.
+//! The edge: the only place that talks to networks, files, clocks and terminals. Everything else is pure.
 
+pub mod auth;
+pub mod clock;
+pub mod collect;
+pub mod connect;
 pub mod conninfo;
 pub mod env;
 pub mod pgpass;
+pub mod postgres;
 pub mod service;
-
-pub mod auth;
-pub mod connect;
 pub mod tls;

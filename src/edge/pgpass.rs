@@ -64,6 +64,10 @@ pub fn path(given: Option<&Path>, env: &Env) -> Option<PathBuf> {
 }
 
 /// Looks a connection up in a password file.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "rights are looked at before anything is read"
+)]
 pub fn lookup(path: &Path, key: Key<'_>) -> Lookup {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
@@ -155,6 +159,7 @@ fn unescape(field: &str) -> (String, bool) {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests make files")]
 mod tests {
     use std::fs::Permissions;
 

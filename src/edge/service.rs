@@ -73,6 +73,7 @@ pub enum ServiceError {
 ///
 /// # Errors
 /// When no file has it, or a file on the way cannot be read or understood.
+#[expect(clippy::disallowed_methods, reason = "this is the file's one reader")]
 pub fn find(name: &str, env: &Env) -> Result<Service, ServiceError> {
     let own = env
         .get("PGSERVICEFILE")
@@ -159,6 +160,7 @@ fn section(text: &str, name: &str) -> Result<Option<Vec<Entry>>, (usize, &'stati
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests make files")]
 mod tests {
     use super::*;
 

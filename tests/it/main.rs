@@ -1,3 +1,8 @@
-//! Everything that needs a server, a process or a network.
+//! The one integration-test binary.
 
+#![expect(clippy::disallowed_methods, reason = "tests read files and the environment")]
+
+mod catalogue;
+mod scenarios;
+mod support;
 mod tls;

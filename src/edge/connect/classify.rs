@@ -12,6 +12,7 @@ use super::{Cause, ConnectSpec, Phase, Transport, error::printable, wire::FirstW
 use crate::{
     edge::{
         auth::{Credentials, Origin, rds_region},
+        clock,
         tls::{ServerCertificate, roots::day},
     },
     model::secret::Secret,
@@ -120,7 +121,7 @@ fn certificate_failure(
             }
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            if shown.ends < jiff::Timestamp::now() {
+            if shown.ends < clock::now() {
                 Cause::Expired {
                     which: "the server's certificate",
                     ended: day(shown.ends),
@@ -133,7 +134,7 @@ fn certificate_failure(
             }
         }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            if shown.begins > jiff::Timestamp::now() {
+            if shown.begins > clock::now() {
                 Cause::NotYetValid {
                     which: "the server's certificate",
                     begins: day(shown.begins),

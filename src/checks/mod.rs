@@ -1,0 +1,141 @@
+//! The registry of checks, and what their judges may see.
+//!
+//! A line `rows "folder/id"` registers a page whose every row is a finding; `judge "folder/id" => module` one with a
+//! judge in `src/checks/module.rs`. The page is compiled in, so a missing file does not build; a test holds that no page
+//! is left out.
+
+mod ctx;
+
+use std::sync::LazyLock;
+
+use crate::{
+    catalogue::{Page, SharedProbe},
+    facts::Facts,
+    policy::Policy,
+    situation::{Applicability, Situation},
+    verdict::{Unseen, Verdict},
+};
+
+pub use ctx::{Ctx, Gathered, Setting, Settings};
+
+macro_rules! checks {
+    (@judge rows) => { None };
+    (@judge judge $module:ident) => { Some($module::judge as Judge) };
+    ($($kind:ident $path:literal $(=> $module:ident)?;)*) => {
+        $($(mod $module;)?)*
+
+        /// Path, page and judge of every check, in the order of the report.
+        const REGISTERED: &[(&str, &str, Option<Judge>)] = &[
+            $(($path, include_str!(concat!("../../checks/", $path, ".md")), checks!(@judge $kind $($module)?)),)*
+        ];
+    };
+}
+
+macro_rules! shared_probes {
+    ($($name:literal),* $(,)?) => {
+        const SHARED: &[(&str, &str)] =
+            &[$(($name, include_str!(concat!("../../checks/_probes/", $name, ".md"))),)*];
+    };
+}
+
+// The order is the order of the report.
+checks! {
+    judge "schema/replica-identity" => replica_identity;
+    rows "schema/unlogged-tables";
+}
+
+shared_probes!["databases", "settings"];
+
+/// A judge: pure, no I/O, no clock.
+pub type Judge = fn(&Ctx<'_>) -> Verdict;
+
+/// A registered check.
+#[derive(Debug)]
+pub struct Check {
+    /// Its page.
+    pub page: Page,
+    /// Its judge; none where any row is a finding.
+    judge: Option<Judge>,
+}
+
+/// Every check, in the order of the report.
+pub fn all() -> &'static [Check] {
+    static ALL: LazyLock<Vec<Check>> = LazyLock::new(|| {
+        REGISTERED
+            .iter()
+            .map(|(path, text, judge)| Check {
+                page: Page::parse(path, text).expect("pages are compiled in and tested"),
+                judge: *judge,
+            })
+            .collect()
+    });
+    &ALL
+}
+
+/// Every shared probe.
+pub fn shared_probes() -> &'static [SharedProbe] {
+    static ALL: LazyLock<Vec<SharedProbe>> = LazyLock::new(|| {
+        SHARED
+            .iter()
+            .map(|(name, text)| SharedProbe::parse(name, text).expect("probes are compiled in and tested"))
+            .collect()
+    });
+    &ALL
+}
+
+/// A check by its id or a former id.
+pub fn find(id: &str) -> Option<&'static Check> {
+    all()
+        .iter()
+        .find(|c| c.page.id == id || c.page.header.aliases.iter().any(|a| a == id))
+}
+
+impl Check {
+    /// Whether any row of its query is a finding.
+    pub fn is_rows(&self) -> bool {
+        self.judge.is_none()
+    }
+
+    /// Judges the facts. Whether the check applies is settled here, once for all checks.
+    pub fn judge(&self, facts: &Facts, situation: &Situation, policy: &Policy) -> Verdict {
+        let undetermined = match situation.applies(&self.page.header) {
+            Applicability::Yes => None,
+            Applicability::No(why) => return Verdict::Skip { why },
+            Applicability::Undetermined(why) => Some(why),
+        };
+        let ctx = Ctx {
+            facts,
+            policy,
+            situation,
+            page: &self.page,
+        };
+        let verdict = match self.judge {
+            Some(judge) => judge(&ctx),
+            None => ctx::rows_are_findings(&ctx),
+        };
+        match (verdict, undetermined) {
+            // What is found may not matter here, and that cannot be told: unknown, with what was found.
+            (
+                Verdict::Fail {
+                    findings,
+                    more,
+                    mut unseen,
+                },
+                Some(why),
+            ) => {
+                unseen.extend(findings.iter().map(|f| Unseen {
+                    subject: f.subject(),
+                    why: format!("{} ({why})", f.message),
+                }));
+                if more > 0 {
+                    unseen.push(Unseen {
+                        subject: "more".to_owned(),
+                        why: format!("{more} more ({why})"),
+                    });
+                }
+                Verdict::Unknown { unseen }
+            }
+            (verdict, _) => verdict,
+        }
+    }
+}
