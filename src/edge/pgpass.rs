@@ -134,7 +134,8 @@ fn skip_field<'a>(line: &'a str, wanted: &str) -> Option<&'a str> {
     let mut line = line.chars();
     loop {
         let written = match line.next()? {
-            ':' => return wanted.next().is_none().then_some(line.as_str()),
+            // A `:` ends the field only where the wanted text ends too, so `::1` may stand unescaped, as in libpq.
+            ':' if wanted.as_str().is_empty() => return Some(line.as_str()),
             '\\' => line.next()?,
             other => other,
         };
@@ -215,6 +216,18 @@ mod tests {
             Some(r"p:w\dx"),
             "a backslash before anything else is dropped, as in libpq"
         );
+    }
+
+    #[test]
+    fn colons_of_the_wanted_text_need_no_escape() {
+        let key = Key {
+            host: "::1",
+            user: "a:b",
+            ..KEY
+        };
+        assert_eq!(password("::1:5432:app:a:b:pw", key).as_deref(), Some("pw"));
+        assert_eq!(password(r"\:\:1:5432:app:a\:b:pw", key).as_deref(), Some("pw"));
+        assert_eq!(password("::1:5432:app:a:pw", key), None);
     }
 
     #[test]
