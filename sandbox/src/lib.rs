@@ -1,3 +1,5 @@
 //! A local RDS: the RDS Query API over HTTP in front of real PostgreSQL servers.
 
 pub mod pg;
+pub mod proxy;
+pub mod roles;

@@ -7,3 +7,4 @@ mod cli;
 mod laws;
 mod scenarios;
 mod support;
+mod tls;
