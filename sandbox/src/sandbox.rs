@@ -165,46 +165,46 @@ pub struct Rds<'a> {
 
 impl Rds<'_> {
     /// The state now.
-    pub fn account(&self) -> Arc<Account> {
+    pub fn account(self) -> Arc<Account> {
         self.sandbox.world.snapshot()
     }
 
     /// Changes the state, in ways that no call could.
-    pub fn edit<T>(&self, change: impl FnOnce(&mut Account) -> T) -> T {
+    pub fn edit<T>(self, change: impl FnOnce(&mut Account) -> T) -> T {
         self.sandbox.world.edit(change)
     }
 
     /// The only deployment, or the one with that name or identifier.
-    pub fn deployment(&self, name: &str) -> Option<Deployment> {
+    pub fn deployment(self, name: &str) -> Option<Deployment> {
         let account = self.account();
         let mut all = account.deployments.values();
         all.find(|found| found.name == name || found.id == name).cloned()
     }
 
     /// Lets so many steps go on, at [`Speed::Manual`].
-    pub fn advance(&self, steps: usize) {
+    pub fn advance(self, steps: usize) {
         self.sandbox.world.pace().advance(steps);
     }
 
     /// Arms a fault.
-    pub fn arm(&self, rule: FaultRule) {
+    pub fn arm(self, rule: FaultRule) {
         self.sandbox
             .world
             .read(|account| self.sandbox.faults.arm(rule, account));
     }
 
     /// From now on, the next `times` calls of an action meet an effect.
-    pub fn fail_next(&self, action: &str, times: u32, effect: Effect) {
+    pub fn fail_next(self, action: &str, times: u32, effect: Effect) {
         self.arm(FaultRule::next(action, times, effect));
     }
 
     /// Decides how the next switchover ends.
-    pub fn next_switchover(&self, outcome: SwitchoverOutcome) {
+    pub fn next_switchover(self, outcome: SwitchoverOutcome) {
         self.sandbox.faults.next_switchover(outcome);
     }
 
     /// Waits until something is so, or the time is over; returns whether it is.
-    pub async fn until(&self, most: Duration, so: impl Fn(&Account) -> bool) -> bool {
+    pub async fn until(self, most: Duration, so: impl Fn(&Account) -> bool) -> bool {
         let start = std::time::Instant::now();
         loop {
             if so(&self.account()) {

@@ -256,6 +256,11 @@ pub(super) fn orderable(account: &Account, params: &Params) -> Reply {
             .text("OutpostCapable", false)
             .text("SupportsGlobalDatabases", aurora)
             .text("SupportsClusters", aurora)
+            .texts(
+                "SupportedActivityStreamModes",
+                "member",
+                ["sync", "async"].iter().filter(|_| aurora),
+            )
             .texts("SupportedNetworkTypes", "member", ["IPV4"])
     });
     Ok(Xml::new("")
