@@ -10,7 +10,10 @@
 //! # }
 //! ```
 
+pub mod pg;
+pub mod proxy;
 mod rds;
+pub mod roles;
 mod sandbox;
 mod scenario;
 mod world;
