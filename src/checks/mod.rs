@@ -5,6 +5,7 @@
 //! is left out.
 
 mod ctx;
+mod plane;
 
 use std::sync::LazyLock;
 
@@ -42,6 +43,16 @@ macro_rules! shared_probes {
 checks! {
     judge "schema/replica-identity" => replica_identity;
     rows "schema/unlogged-tables";
+    judge "rds/deployment-status" => deployment_status;
+    judge "rds/deployment-members" => deployment_members;
+    judge "rds/deployment-tasks" => deployment_tasks;
+    judge "rds/source-available" => source_available;
+    judge "rds/target-available" => target_available;
+    judge "rds/existing-deployment" => existing_deployment;
+    judge "rds/source-kind" => source_kind;
+    judge "rds/minimum-version" => minimum_version;
+    judge "rds/upgrade-path" => upgrade_path;
+    judge "rds/target-parameter-group" => target_parameter_group;
 }
 
 shared_probes!["databases", "settings"];
