@@ -53,6 +53,20 @@ checks! {
     judge "rds/minimum-version" => minimum_version;
     judge "rds/upgrade-path" => upgrade_path;
     judge "rds/target-parameter-group" => target_parameter_group;
+    judge "rds/logical-replication-parameter" => logical_replication_parameter;
+    judge "rds/source-parameter-groups-in-sync" => source_parameter_groups_in_sync;
+    judge "rds/target-parameter-groups-in-sync" => target_parameter_groups_in_sync;
+    judge "rds/target-group-default" => target_group_default;
+    judge "rds/target-logical-replication" => target_logical_replication;
+    judge "rds/parameters-kept" => parameters_kept;
+    judge "rds/parameter-values" => parameter_values;
+    judge "rds/force-ssl-default" => force_ssl_default;
+    judge "rds/conflicting-libraries" => conflicting_libraries;
+    judge "rds/cron-off-on-green" => cron_off_on_green;
+    judge "rds/pgaudit-kept" => pgaudit_kept;
+    judge "rds/plan-capture-on-green" => plan_capture_on_green;
+    judge "rds/babelfish" => babelfish;
+    judge "rds/global-rpo" => global_rpo;
 }
 
 shared_probes!["databases", "settings"];

@@ -259,16 +259,6 @@ pub(super) fn is_on(value: Option<&str>) -> bool {
     )
 }
 
-/// The libraries of a group's `shared_preload_libraries`.
-pub(super) fn preloaded(group: &ParameterGroup) -> Vec<&str> {
-    value(group, "shared_preload_libraries")
-        .unwrap_or_default()
-        .split(',')
-        .map(str::trim)
-        .filter(|library| !library.is_empty())
-        .collect()
-}
-
 /// The green instance that replaces a blue one, by the deployment's pairs.
 pub(super) fn counterpart<'t>(deployment: &Deployment, blue: &Instance, green: &'t Topology) -> Option<&'t Instance> {
     let pair = deployment
@@ -282,4 +272,36 @@ pub(super) fn counterpart<'t>(deployment: &Deployment, blue: &Instance, green: &
 /// its storage is being loaded or optimised.
 pub(super) fn is_usable(status: &str) -> bool {
     matches!(status, "available" | "storage-optimization" | "storage-initialization")
+}
+
+impl<'a> Plane<'a> {
+    /// A parameter's value as one side has it by its groups. Aurora instances have groups of their own, which win over
+    /// the cluster's where somebody set the parameter there; the writer's counts.
+    pub(super) fn value_of(self, side: &'a Topology, name: &str) -> Result<Option<&'a str>, Verdict> {
+        let key = RdsFacts::group_key(side)
+            .ok_or_else(|| Verdict::unknown("rds.parameter_groups", "the group's name is not known"))?;
+        if side.cluster.is_some()
+            && let Some(group) = side.writer().and_then(|w| w.parameter_groups.first())
+        {
+            let own = self.existing_group(&format!("instance:{}", group.name))?;
+            if let Some(parameter) = own.parameters.get(name).filter(|p| is_set(p)) {
+                return Ok(parameter.value.as_deref());
+            }
+        }
+        Ok(value(self.existing_group(&key)?, name))
+    }
+
+    /// The same for what green has or is to have. Before green is there only the group that it is to have is known.
+    pub(super) fn target_value(self, name: &str) -> Result<Option<&'a str>, Verdict> {
+        match self.green_if_any()? {
+            Some(green) if self.ctx.situation.phase != Phase::Create => self.value_of(green, name),
+            _ => Ok(value(self.target_parameters()?, name)),
+        }
+    }
+}
+
+/// The entries of a list such as `shared_preload_libraries`.
+pub(super) fn entries(list: Option<&str>) -> Vec<&str> {
+    let parts = list.unwrap_or_default().split(',').map(str::trim);
+    parts.filter(|entry| !entry.is_empty()).collect()
 }
