@@ -7,7 +7,7 @@ use crate::{
         Fact, Why,
         rds::{Deployment, Instance, Parameter, ParameterGroup, RdsFacts, Topology},
     },
-    model::{Engine, PgVersion, Phase},
+    model::{Arn, Engine, PgVersion, Phase},
     verdict::Verdict,
 };
 
@@ -102,14 +102,20 @@ impl<'a> Plane<'a> {
         match self.rds.parameter_groups.get(key).map(Fact::get) {
             Some(Ok(group)) => Ok(group.as_ref()),
             Some(Err((why, detail))) => Err(Verdict::unknown(subject, format!("{why}: {detail}"))),
-            None => Err(Verdict::unknown(subject, format!("{}: not collected", Why::NotAsked))),
+            None => Err(Verdict::unknown(
+                subject,
+                format!("{}: not collected", Why::NotAsked),
+            )),
         }
     }
 
     /// A parameter group that must be there.
     pub(super) fn existing_group(self, key: &str) -> Result<&'a ParameterGroup, Verdict> {
         self.group(key)?.ok_or_else(|| {
-            Verdict::unknown(format!("rds.parameter_groups.{key}"), "there is no such parameter group")
+            Verdict::unknown(
+                format!("rds.parameter_groups.{key}"),
+                "there is no such parameter group",
+            )
         })
     }
 
@@ -148,9 +154,10 @@ impl<'a> Plane<'a> {
 
     /// The version to upgrade to.
     pub(super) fn target(self) -> Result<PgVersion, Verdict> {
-        self.ctx.situation.target.ok_or_else(|| {
-            Verdict::unknown("target version", "it was not given: use --target-version")
-        })
+        self.ctx
+            .situation
+            .target
+            .ok_or_else(|| Verdict::unknown("target version", "it was not given: use --target-version"))
     }
 
     /// The group that green has or is to have.
@@ -177,9 +184,9 @@ impl<'a> Plane<'a> {
     /// The parameters that green has or is to have; the verdict to return where they are not known.
     pub(super) fn target_parameters(self) -> Result<&'a ParameterGroup, Verdict> {
         let group = self.target_group()?;
-        let key = group
-            .key()
-            .ok_or_else(|| Verdict::unknown("rds.target_version", "its parameter group family is not known"))?;
+        let key = group.key().ok_or_else(|| {
+            Verdict::unknown("rds.target_version", "its parameter group family is not known")
+        })?;
         self.existing_group(key)
     }
 
@@ -203,7 +210,10 @@ impl<'a> Plane<'a> {
     /// The command that sets one parameter of a group. `pending-reboot` goes with static parameters.
     pub(super) fn set_parameter(self, key: &str, name: &str, value: &str, apply: &str) -> String {
         let (call, option) = match key.starts_with("cluster:") {
-            true => ("modify-db-cluster-parameter-group", "--db-cluster-parameter-group-name"),
+            true => (
+                "modify-db-cluster-parameter-group",
+                "--db-cluster-parameter-group-name",
+            ),
             false => ("modify-db-parameter-group", "--db-parameter-group-name"),
         };
         self.aws(format!(
@@ -260,18 +270,28 @@ pub(super) fn is_on(value: Option<&str>) -> bool {
 }
 
 /// The green instance that replaces a blue one, by the deployment's pairs.
-pub(super) fn counterpart<'t>(deployment: &Deployment, blue: &Instance, green: &'t Topology) -> Option<&'t Instance> {
+pub(super) fn counterpart<'t>(
+    deployment: &Deployment,
+    blue: &Instance,
+    green: &'t Topology,
+) -> Option<&'t Instance> {
     let pair = deployment
         .members
         .iter()
         .find(|m| m.source.as_ref() == Some(&blue.arn))?;
-    green.instances.iter().find(|i| Some(&i.arn) == pair.target.as_ref())
+    green
+        .instances
+        .iter()
+        .find(|i| Some(&i.arn) == pair.target.as_ref())
 }
 
 /// Whether a cluster or an instance of this status can be worked with: `available`, or on RDS slower than usual while
 /// its storage is being loaded or optimised.
 pub(super) fn is_usable(status: &str) -> bool {
-    matches!(status, "available" | "storage-optimization" | "storage-initialization")
+    matches!(
+        status,
+        "available" | "storage-optimization" | "storage-initialization"
+    )
 }
 
 impl<'a> Plane<'a> {
@@ -304,4 +324,9 @@ impl<'a> Plane<'a> {
 pub(super) fn entries(list: Option<&str>) -> Vec<&str> {
     let parts = list.unwrap_or_default().split(',').map(str::trim);
     parts.filter(|entry| !entry.is_empty()).collect()
+}
+
+/// Whether a resource is a side's cluster or one of its instances.
+pub(super) fn belongs(side: &Topology, resource: &Arn) -> bool {
+    side.cluster.iter().any(|c| c.arn == *resource) || side.instances.iter().any(|i| i.arn == *resource)
 }

@@ -48,7 +48,7 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
             _ => plane.reboot(instance),
         };
         judgement.find(
-            Finding::new(instance, format!("{instance} is not in sync with parameter group {group}: {status}"))
+            Finding::new(format!("{instance}/{group}"), format!("{instance} is not in sync with parameter group {group}: {status}"))
                 .on(Side::Rds)
                 .at(if decisive && !physical { Level::Blocker } else { Level::Warning })
                 .fix(fix)

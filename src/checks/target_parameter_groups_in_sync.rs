@@ -19,7 +19,7 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
     let mut judgement = Judgement::new();
     for (instance, group, status, _) in out_of_sync(plane.green()?) {
         judgement.find(
-            Finding::new(instance, format!("{instance} is not in sync with parameter group {group}: {status}"))
+            Finding::new(format!("{instance}/{group}"), format!("{instance} is not in sync with parameter group {group}: {status}"))
                 .on(Side::Rds)
                 .fix(plane.reboot(instance))
                 .evidence("parameter group", group)

@@ -224,7 +224,10 @@ fn healthy_documents_are_ready() {
             .iter()
             .flat_map(|c| {
                 let findings = c.findings.iter().filter(|f| f.level > Level::Notice);
-                let unseen = c.unseen.iter().map(|u| format!("{}: {}: {}", c.id, u.subject, u.why));
+                let unseen = c
+                    .unseen
+                    .iter()
+                    .map(|u| format!("{}: {}: {}", c.id, u.subject, u.why));
                 findings
                     .map(|f| format!("{}: {}", c.id, f.message))
                     .chain(unseen)
@@ -273,7 +276,8 @@ fn taking_a_fact_away_never_improves_a_verdict() {
             .collect();
         let whole = facts(&whole);
         for check in control_plane().filter(|c| c.page.header.phases.contains(&phase)) {
-            let judged = |facts: &Facts| check.judge(facts, &Situation::of(facts, Some(phase)), &policy(facts));
+            let judged =
+                |facts: &Facts| check.judge(facts, &Situation::of(facts, Some(phase)), &policy(facts));
             let before = judged(&whole);
             for (part, facts) in &without {
                 let after = judged(facts);
