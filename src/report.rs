@@ -283,7 +283,7 @@ fn one(
             }
         })
         .collect();
-    findings.sort_by(|a, b| b.level.cmp(&a.level));
+    findings.sort_by_key(|f| std::cmp::Reverse(f.level));
     let unseen = unseen
         .into_iter()
         .map(|u| ReportedUnseen {

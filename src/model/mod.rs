@@ -3,6 +3,7 @@
 mod engine;
 mod lsn;
 mod names;
+pub mod secret;
 mod side;
 mod status;
 mod version;

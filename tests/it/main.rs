@@ -1,3 +1,11 @@
-//! The integration tests, one binary.
+//! The one integration-test binary.
 
+#![expect(clippy::disallowed_methods, reason = "tests read files and the environment")]
+
+mod catalogue;
+mod cli;
 mod facts_scenarios;
+mod laws;
+mod scenarios;
+mod support;
+mod tls;
