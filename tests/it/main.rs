@@ -4,6 +4,7 @@
 
 mod catalogue;
 mod cli;
+mod facts_scenarios;
 mod laws;
 mod scenarios;
 mod support;
