@@ -11,6 +11,7 @@
 mod classify;
 mod error;
 mod settings;
+mod tunnel;
 mod wire;
 
 use std::{
@@ -26,6 +27,7 @@ use tokio_postgres::{Client, Config, config};
 
 pub use error::{Cause, ConnectError, Phase};
 pub use settings::{SessionLimits, SettingsSent};
+pub use tunnel::Tunnels;
 
 use super::{
     auth::{Authenticator, Credentials, Login, Method, Origin},

@@ -13,7 +13,7 @@ use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr, sync::Arc, time::Durati
 use super::{
     env::Env,
     service::{self, ServiceError},
-    tls::{ChannelBinding, Roots, RootsError, TlsMode, TlsModeError, TlsSettings},
+    tls::{ChannelBinding, Roots, RootsError, TlsMode, TlsModeError, TlsSettings, is_local},
 };
 use crate::model::secret::Secret;
 
@@ -368,6 +368,21 @@ impl ConnInfo {
             .user
             .or_else(|| env.os_user().map(ToOwned::to_owned))
             .ok_or(ConnInfoError::NoUser)?;
+        // Who names an authority wants it asked, on a loopback address too.
+        let usual = if self.tls_ca.is_some() {
+            TlsMode::VerifyFull
+        } else {
+            TlsMode::default_for(&host)
+        };
+        let mode = self.tls_mode.unwrap_or(usual);
+        if mode == TlsMode::Prefer && !is_local(&host) {
+            return Err(ConnInfoError::Refused {
+                key: "sslmode".to_owned(),
+                why: "prefer lets anyone in between turn encryption off, so it is for loopback addresses and sockets \
+                      only; use verify-full, or disable where plain text is meant"
+                    .to_owned(),
+            });
+        }
         let roots = match &self.tls_ca {
             Some(file) => Roots::from_file(env.expand(&file.to_string_lossy()))?,
             None => Roots::bundled(),
@@ -382,7 +397,7 @@ impl ConnInfo {
         let from_env = || Some((Secret::new(env.get("PGPASSWORD")?), GivenIn::Environment));
         Ok(Complete {
             tls: TlsSettings {
-                mode: self.tls_mode.unwrap_or_else(|| TlsMode::default_for(&host)),
+                mode,
                 channel_binding: self.channel_binding.unwrap_or_default(),
                 roots: Arc::new(roots),
             },

@@ -298,6 +298,33 @@ fn gaps_are_filled_in_libpqs_order() {
 }
 
 #[test]
+fn the_usual_mode_depends_on_where_and_on_what_is_given() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ca = folder.path().join("ca.pem");
+    std::fs::write(&ca, crate::edge::tls::roots::tests::certificate_pem()).expect("written");
+    let env = Env::empty().with("USER", "me");
+    let mode = |text: &str| parsed(text).complete(&env).map(|complete| complete.tls.mode);
+    let with_ca = format!("host=127.0.0.1 sslrootcert={}", ca.display());
+    for (text, wanted) in [
+        ("postgres://db.example/d", TlsMode::VerifyFull),
+        ("postgres://127.0.0.1/d", TlsMode::Prefer),
+        ("postgres://localhost/d?sslmode=verify-full", TlsMode::VerifyFull),
+        ("host=/tmp", TlsMode::Prefer),
+        ("host=10.0.0.1", TlsMode::VerifyFull),
+        (with_ca.as_str(), TlsMode::VerifyFull),
+    ] {
+        assert_eq!(mode(text).expect(text), wanted, "{text}");
+    }
+    let refused = mode("postgres://db.example/d?sslmode=prefer")
+        .expect_err("refused")
+        .to_string();
+    assert!(
+        refused.contains("sslmode") && refused.contains("verify-full"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn service_errors_name_file_and_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("services");
