@@ -177,7 +177,12 @@ pub struct CheckArgs {
     #[command(flatten)]
     pub target: TargetArgs,
     /// Judge a saved facts file instead, without any network
-    #[arg(long, value_name = "FILE", group = "subject", help_heading = "What to look at")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        group = "subject",
+        help_heading = "What to look at"
+    )]
     pub facts: Option<PathBuf>,
     /// The question (default: what the deployment's state asks for)
     #[arg(long, value_name = "PHASE", help_heading = "Verdict")]

@@ -11,6 +11,9 @@
 
 pub mod catalogue;
 pub mod checks;
+pub mod cli;
+pub mod commands;
+pub mod config;
 pub mod edge;
 pub mod exit;
 pub mod facts;
@@ -20,4 +23,5 @@ pub mod output;
 pub mod policy;
 pub mod report;
 pub mod situation;
+pub mod switchover;
 pub mod verdict;
