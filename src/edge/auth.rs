@@ -9,7 +9,14 @@ mod iam;
 mod secrets;
 mod side;
 
-use std::{collections::HashMap, fmt, path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+    path::PathBuf,
+    str::FromStr,
+    sync::PoisonError,
+    time::Duration,
+};
 
 use aws_config::SdkConfig;
 use tokio::{sync::Mutex, time::Instant};
@@ -203,6 +210,7 @@ pub struct Authenticator {
     aws: Option<SdkConfig>,
     region: Option<String>,
     kept: Mutex<HashMap<String, Kept>>,
+    told: std::sync::Mutex<BTreeSet<String>>,
 }
 
 /// An answer that is used again.
@@ -232,6 +240,7 @@ impl Authenticator {
             aws: None,
             region: None,
             kept: Mutex::default(),
+            told: std::sync::Mutex::default(),
         }
     }
 
@@ -311,6 +320,14 @@ impl Authenticator {
         }
         let fresh = self.credentials(login).await?;
         Ok(Some(fresh).filter(|fresh| fresh.password != refused.password || fresh.user != refused.user))
+    }
+
+    /// Logs warnings, each once however many connections come upon it.
+    pub(crate) fn warn_once(&self, warnings: &[String]) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        for warning in warnings.iter().filter(|warning| told.insert((*warning).clone())) {
+            tracing::warn!("{warning}");
+        }
     }
 
     fn user(&self) -> Result<String, AuthError> {
