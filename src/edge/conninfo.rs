@@ -8,7 +8,7 @@
 
 mod text;
 
-use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fmt, net::IpAddr, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use super::{
     env::Env,
@@ -228,7 +228,7 @@ impl ConnInfo {
             return Err(wrong("has a zero byte"));
         }
         if value.is_empty() {
-            // An empty value takes back what came before it and counts as not given, as in libpq.
+            // An empty value takes back what came before it, as in libpq, and counts as not given.
             return self.clear(key);
         }
         match key {
@@ -418,8 +418,17 @@ impl ConnInfo {
     fn from_service(name: &str, env: &Env) -> Result<Self, ConnInfoError> {
         let service = service::find(name, env)?;
         let mut info = Self::default();
+        let mut seen = BTreeSet::new();
         for entry in &service.entries {
-            info.set(&entry.key, &entry.value)
+            // In a service file the first of two lines holds, in a connection string the last; libpq does the same.
+            let mut repeated = Self::default();
+            let place = if seen.insert(&entry.key) {
+                &mut info
+            } else {
+                &mut repeated
+            };
+            place
+                .set(&entry.key, &entry.value)
                 .map_err(|error| ConnInfoError::ServiceLine {
                     file: service.file.clone(),
                     line: entry.line,

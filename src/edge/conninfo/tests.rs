@@ -298,6 +298,25 @@ fn gaps_are_filled_in_libpqs_order() {
 }
 
 #[test]
+fn the_first_line_of_a_service_and_the_last_word_of_a_string_hold() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("services");
+    std::fs::write(
+        &file,
+        "[s]\nport=1\nhost=a\nhostaddr=10.0.0.1\nport=2\nuser=u\nuser=v\n",
+    )
+    .expect("written");
+    let env = Env::empty().with("PGSERVICEFILE", file.display().to_string());
+    let complete = parsed("service=s").complete(&env).expect("complete");
+    assert_eq!(
+        (complete.host.as_str(), complete.port, complete.user.as_str()),
+        ("a", 1, "u")
+    );
+    assert_eq!(complete.hostaddr, Some([10, 0, 0, 1].into()));
+    assert_eq!(parsed("port=1 port=2").port, Some(2));
+}
+
+#[test]
 fn the_usual_mode_depends_on_where_and_on_what_is_given() {
     let folder = tempfile::tempdir().expect("a folder");
     let ca = folder.path().join("ca.pem");
