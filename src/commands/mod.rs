@@ -9,10 +9,11 @@ mod target;
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::{
-    cli::{Cli, Command},
+    cli::{Cli, Command, EngineChoice},
     edge::{env::Env, files::FileError, terminal},
     exit::Exit,
-    output,
+    model::Engine,
+    output, permissions,
 };
 
 /// Why a command could not do its work: one message for the user, and the exit code.
@@ -106,6 +107,19 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
         Command::Collect(args) => block_on(collect::run(*args, world)),
         Command::Explain { id } => explain::run(id.as_deref()),
         Command::Checks(args) => checks::run(&args),
+        Command::IamPolicy { purpose, engine } => {
+            let engine = match engine {
+                None => Engine::Postgres,
+                Some(EngineChoice::Aurora) => Engine::Aurora,
+                Some(EngineChoice::Rds) => Engine::Rds,
+            };
+            terminal::print(&format!("{:#}\n", permissions::policy(purpose, engine)))?;
+            Ok(Exit::Ready)
+        }
+        Command::SqlRole { name, iam } => {
+            terminal::print(&permissions::role(&name, iam))?;
+            Ok(Exit::Ready)
+        }
         Command::Schema => {
             terminal::print(&output::json::schema())?;
             Ok(Exit::Ready)
