@@ -8,12 +8,12 @@
 
 mod text;
 
-use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fmt, net::IpAddr, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use super::{
     env::Env,
     service::{self, ServiceError},
-    tls::{ChannelBinding, Roots, RootsError, TlsMode, TlsModeError, TlsSettings},
+    tls::{ChannelBinding, Roots, RootsError, TlsMode, TlsModeError, TlsSettings, is_local},
 };
 use crate::model::secret::Secret;
 
@@ -228,7 +228,7 @@ impl ConnInfo {
             return Err(wrong("has a zero byte"));
         }
         if value.is_empty() {
-            // An empty value takes back what came before it and counts as not given, as in libpq.
+            // An empty value takes back what came before it, as in libpq, and counts as not given.
             return self.clear(key);
         }
         match key {
@@ -368,6 +368,21 @@ impl ConnInfo {
             .user
             .or_else(|| env.os_user().map(ToOwned::to_owned))
             .ok_or(ConnInfoError::NoUser)?;
+        // Who names an authority wants it asked, on a loopback address too.
+        let usual = if self.tls_ca.is_some() {
+            TlsMode::VerifyFull
+        } else {
+            TlsMode::default_for(&host)
+        };
+        let mode = self.tls_mode.unwrap_or(usual);
+        if mode == TlsMode::Prefer && !is_local(&host) {
+            return Err(ConnInfoError::Refused {
+                key: "sslmode".to_owned(),
+                why: "prefer lets anyone in between turn encryption off, so it is for loopback addresses and sockets \
+                      only; use verify-full, or disable where plain text is meant"
+                    .to_owned(),
+            });
+        }
         let roots = match &self.tls_ca {
             Some(file) => Roots::from_file(env.expand(&file.to_string_lossy()))?,
             None => Roots::bundled(),
@@ -382,7 +397,7 @@ impl ConnInfo {
         let from_env = || Some((Secret::new(env.get("PGPASSWORD")?), GivenIn::Environment));
         Ok(Complete {
             tls: TlsSettings {
-                mode: self.tls_mode.unwrap_or_else(|| TlsMode::default_for(&host)),
+                mode,
                 channel_binding: self.channel_binding.unwrap_or_default(),
                 roots: Arc::new(roots),
             },
@@ -403,8 +418,17 @@ impl ConnInfo {
     fn from_service(name: &str, env: &Env) -> Result<Self, ConnInfoError> {
         let service = service::find(name, env)?;
         let mut info = Self::default();
+        let mut seen = BTreeSet::new();
         for entry in &service.entries {
-            info.set(&entry.key, &entry.value)
+            // In a service file the first of two lines holds, in a connection string the last; libpq does the same.
+            let mut repeated = Self::default();
+            let place = if seen.insert(&entry.key) {
+                &mut info
+            } else {
+                &mut repeated
+            };
+            place
+                .set(&entry.key, &entry.value)
                 .map_err(|error| ConnInfoError::ServiceLine {
                     file: service.file.clone(),
                     line: entry.line,
