@@ -27,7 +27,7 @@ pub const MAX_ROUNDS: u8 = 5;
 pub const MAX_WITHDRAWN: u8 = 2;
 
 /// What the operator asked for, and whom it is about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Config {
     /// The deployment as it was when the run was set up.
     pub identity: Identity,
