@@ -142,12 +142,8 @@ pub(crate) fn begin(config: &Config, mut following: Following, at: Timestamp) ->
     following.rest = None;
     following.recounting = false;
     following.interrupted = false;
-    (
-        State::Following(following),
-        vec![Effect::Describe {
-            after: SignedDuration::ZERO,
-        }],
-    )
+    // Nothing is sent any more, but whoever holds the lock keeps others from sending meanwhile.
+    (State::Following(following), vec![Effect::Lock])
 }
 
 fn unknown(reason: Doubt) -> Step {

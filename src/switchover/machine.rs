@@ -609,6 +609,13 @@ pub fn step(config: &Config, state: State, event: Event) -> Step {
             };
             refused(Refusal::ByRds { fault, seen })
         }
+        // A resumed run goes on with the lock or without: it only looks.
+        (State::Following(following), Event::Locked { .. } | Event::LockRefused(_)) => {
+            let look = Effect::Describe {
+                after: SignedDuration::ZERO,
+            };
+            (State::Following(following), vec![look])
+        }
         (State::Following(following), Event::Described { at, look }) => {
             follow::described(config, following, at, look)
         }

@@ -23,8 +23,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Mutant;
 
-/// Times older than this many seconds are all alike.
-const FORGOTTEN: i64 = 16;
+/// Times older than this many seconds are all alike: it is more than any limit below.
+const FORGOTTEN: i64 = 6;
 /// How long a slow operation takes: longer than any evidence may be old.
 const SLOW: i64 = 5;
 /// Longer than a last look may be old, and shorter than a full check may be.
@@ -50,7 +50,7 @@ pub(super) struct Budget {
     pub(super) interrupts: u8,
     /// Answers to the request that are lost, whether it arrived, arrives late, or never does.
     pub(super) lost: u8,
-    /// Journal writes that fail.
+    /// Journals that fail: one write does, whether it reached the disk or not, and none after it.
     pub(super) disk: u8,
     /// Reads of RDS that fail.
     pub(super) errors: u8,
@@ -194,7 +194,7 @@ pub(super) fn config() -> Config {
     config.max_age = seconds(4);
     config.last_look = seconds(1);
     config.timeout = seconds(1);
-    config.grace = seconds(3);
+    config.grace = seconds(2);
     config.poll = seconds(1);
     config.sample_every = seconds(1);
     config.rest_for = seconds(2);
@@ -210,6 +210,10 @@ pub(super) struct Operator {
     /// `None` after a crash.
     pub(super) state: Option<State>,
     queue: Vec<Effect>,
+    /// Whether a write failed: then the journal takes no more from this process.
+    broken: bool,
+    /// Whether it crashed, and so let the lock go with a request out, perhaps.
+    crashed: bool,
     /// What is on disk, without what `--resume` does not read.
     disk: Vec<Record>,
     /// Requests sent on the strength of this journal.
@@ -243,6 +247,8 @@ impl Operator {
         Self {
             state: Some(State::Start),
             queue: vec![],
+            broken: false,
+            crashed: false,
             disk: vec![],
             submits: 0,
             started: false,
@@ -288,6 +294,10 @@ impl Operator {
                 // Only one that changes where a resumed run goes on is worth a state of its own.
                 let resumed = |disk: &[Record]| resume(&CONFIG, disk).map(|r| r.state);
                 if resumed(&with) != resumed(&self.disk) {
+                    // Long after the intent is as good as just long enough.
+                    if let Some(Record::Progress { at, .. }) = with.last_mut() {
+                        *at = Timestamp::MAX;
+                    }
                     self.disk = with;
                 }
             }
@@ -517,37 +527,19 @@ impl Successors<'_> {
         match effect {
             Effect::Tell(_) => unreachable!("not queued"),
             Effect::Record(record) => {
-                let mut globe = base.clone();
-                globe.operators[i].write(record.clone());
-                globe.finish(i);
-                self.push(format_args!("{i}: writes {}", name(&record)), globe);
-                for written in self.disk_faults() {
+                if !base.operators[i].broken {
                     let mut globe = base.clone();
-                    globe.budget.disk -= 1;
-                    if written {
-                        globe.operators[i].write(record.clone());
-                    }
-                    globe.feed(self.setup, i, Event::JournalFailed { why: "full".into() });
+                    globe.operators[i].write(record.clone());
                     globe.finish(i);
-                    self.push(
-                        format_args!("{i}: fails to write {} (on disk: {written})", name(&record)),
-                        globe,
-                    );
+                    self.push(format_args!("{i}: writes {}", name(&record)), globe);
                 }
+                self.fail_to_write(i, &base, &record);
             }
             Effect::Intend(intent) => {
                 let record = Record::Intent { at: now(), intent };
-                for written in self.disk_faults() {
-                    let mut globe = base.clone();
-                    globe.budget.disk -= 1;
-                    if written {
-                        globe.operators[i].write(record.clone());
-                    }
-                    globe.feed(self.setup, i, Event::JournalFailed { why: "full".into() });
-                    self.push(
-                        format_args!("{i}: fails to write the intent (on disk: {written})"),
-                        globe,
-                    );
+                self.fail_to_write(i, &base, &record);
+                if base.operators[i].broken {
+                    return;
                 }
                 for interrupted in [false, true] {
                     if interrupted && base.budget.interrupts == 0 {
@@ -663,11 +655,26 @@ impl Successors<'_> {
         }
     }
 
-    fn disk_faults(&self) -> Vec<bool> {
-        if self.from.budget.disk > 0 {
-            vec![false, true]
-        } else {
-            vec![]
+    fn fail_to_write(&mut self, i: usize, base: &Globe, record: &Record) {
+        let broken = base.operators[i].broken;
+        if !broken && base.budget.disk == 0 {
+            return;
+        }
+        for written in [false, true] {
+            if broken && written {
+                continue;
+            }
+            let mut globe = base.clone();
+            globe.budget.disk -= u8::from(!broken);
+            globe.operators[i].broken = true;
+            if written {
+                globe.operators[i].write(record.clone());
+            }
+            globe.feed(self.setup, i, Event::JournalFailed { why: "full".into() });
+            self.push(
+                format_args!("{i}: fails to write {} (on disk: {written})", name(record)),
+                globe,
+            );
         }
     }
 
@@ -745,6 +752,8 @@ impl Successors<'_> {
         let violation = base.may_not_submit(self.setup, i);
         let mut sent = base.clone();
         sent.operators[i].submits += 1;
+        // From here on it makes no difference what the request rested on.
+        sent.operators[i].truth = Truth::default();
         let until = now() + self.setup.config.reconcile_for - seconds(1);
         let mut answer = |label: &str, lost: bool, answer: Answer, f: &dyn Fn(&mut Globe)| {
             let mut globe = sent.clone();
@@ -822,6 +831,7 @@ impl Globe {
     }
 
     fn kill(&mut self, i: usize) {
+        self.operators[i].crashed = true;
         self.operators[i].state = None;
         self.operators[i].queue.clear();
         self.operators[i].truth = Truth::default();
@@ -853,6 +863,7 @@ impl Globe {
         let operator = &mut self.operators[i];
         operator.state = Some(resumed.state);
         operator.queue.clear();
+        operator.broken = false;
         operator.truth = Truth {
             consent: setup.config.yes.then_some(u8::MAX),
             ..Truth::default()
@@ -884,7 +895,9 @@ impl Globe {
                 "an interrupt asks for nothing new"
             );
             for effect in aside {
-                if let Effect::Record(record) = effect {
+                if let Effect::Record(record) = effect
+                    && !self.operators[i].broken
+                {
                     self.operators[i].write(record);
                 }
             }
@@ -942,10 +955,8 @@ impl Globe {
                 }
             }
             for record in &mut operator.disk {
-                match record {
-                    Record::Intent { intent, .. } => intent.at = older(intent.at),
-                    Record::Progress { at, .. } => *at = older(*at),
-                    _ => {}
+                if let Record::Intent { intent, .. } = record {
+                    intent.at = older(intent.at);
                 }
             }
         }
@@ -1047,7 +1058,7 @@ impl Globe {
             matches!((truth.settled, truth.evidence), (Some(at), Some((checked, ..))) if at >= checked);
         let agreed = truth.consent == Some(u8::MAX) || truth.consent.is_some() && truth.consent == digest;
         let other_is_at_it = self.operators.iter().enumerate().any(|(other, o)| {
-            other != i && o.submits > 0 && o.state.as_ref().is_some_and(State::is_submitted)
+            other != i && !o.crashed && o.submits > 0 && o.state.as_ref().is_some_and(State::is_submitted)
         });
         let broken = [
             ("a dry run submits", setup.config.dry_run),
@@ -1124,6 +1135,7 @@ fn name(record: &Record) -> &'static str {
     match record {
         Record::Checked { .. } => "the check",
         Record::Confirmed { .. } => "the consent",
+        Record::Intent { .. } => "the intent",
         Record::Withdrawn { .. } => "the withdrawal",
         Record::Answered { .. } => "the answer",
         Record::Progress { .. } => "what it saw",
