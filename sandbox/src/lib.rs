@@ -10,6 +10,7 @@
 //! # }
 //! ```
 
+mod load;
 pub mod pg;
 pub mod proxy;
 mod rds;
@@ -18,6 +19,7 @@ mod sandbox;
 mod scenario;
 mod world;
 
+pub use load::{Load, LoadReport};
 pub use rds::{
     calls::{Call, Calls},
     faults::{Effect, FaultRule, Faults, Resource, SwitchoverOutcome},

@@ -895,3 +895,55 @@ async fn wrong_requests_get_the_right_fault() {
         assert_eq!(answer.first("Type"), "Sender");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parameters_become_settings_of_a_real_server() {
+    let sandbox = start(Scenario::load("guide").expect("a built-in scenario")).await;
+    let endpoint = sandbox.endpoint_url();
+    let server = sandbox.server("main-cluster").expect("the scenario has servers");
+    let show = async |name: &str| {
+        let sql = format!("select current_setting('{name}')");
+        server.value("main", &sql).await.expect("the server answers")
+    };
+    assert_eq!(show("wal_level").await.as_deref(), Some("replica"));
+    assert_eq!(show("rds.logical_replication").await.as_deref(), Some("off"));
+    let reboot = |id: &str| {
+        call(&endpoint, "RebootDBInstance", &[("DBInstanceIdentifier", id)])
+            .expect("an answer")
+            .ok();
+    };
+    reboot("db-cluster1");
+    let back = |account: &sandbox::account::Account| account.instances["db-cluster1"].status == "available";
+    assert!(sandbox.rds().until(SOON, back).await);
+    assert_eq!(show("wal_level").await.as_deref(), Some("logical"));
+    assert_eq!(show("rds.logical_replication").await.as_deref(), Some("on"));
+    assert_eq!(show("max_replication_slots").await.as_deref(), Some("25"));
+    // The writer and the reader endpoint share a port, and both lead to the server.
+    let described = call(&endpoint, "DescribeDBClusters", &[])
+        .expect("an answer")
+        .ok();
+    let roles = sandbox.roles().expect("the scenario has servers");
+    for host in [described.first("Endpoint"), described.first("ReaderEndpoint")] {
+        let port: u16 = described.first("Port").parse().expect("a port");
+        let (client, connection) = tokio_postgres::Config::new()
+            .host(&host)
+            .port(port)
+            .dbname("main")
+            .user(&roles.checker.name)
+            .password(&roles.checker.password)
+            .connect(tokio_postgres::NoTls)
+            .await
+            .expect("the endpoint can be connected to");
+        tokio::spawn(connection);
+        let row = client
+            .query_one("select count(*) from pg_stat_activity", &[])
+            .await;
+        assert!(row.expect("the checking role may look").get::<_, i64>(0) > 0);
+    }
+    let load = sandbox.load("main-cluster").expect("the scenario has a load");
+    let before = load.report().acknowledged;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(load.report().acknowledged > before);
+    load.pause(true);
+    assert!(load.lost(&server).await.expect("the server answers").is_empty());
+}

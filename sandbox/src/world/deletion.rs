@@ -129,6 +129,7 @@ impl World {
         self.spawn(async move {
             world.pace.step(Step::Other).await;
             world.edit(|account| forget_instance(account, &id));
+            world.clear_away().await;
         });
         Ok(())
     }
@@ -177,6 +178,7 @@ impl World {
                     "DB cluster deleted",
                 );
             });
+            world.clear_away().await;
         });
         Ok(())
     }

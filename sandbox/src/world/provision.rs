@@ -454,7 +454,6 @@ impl Green {
                 available(&mut instance.status);
             }
         }
-        account.name_endpoints();
         if let Some(deployment) = account.deployments.get_mut(deployment) {
             for pair in &mut deployment.members {
                 pair.status = Some("AVAILABLE".to_owned());

@@ -279,7 +279,6 @@ pub(super) fn swap_names(account: &mut Account, id: &str) {
         }
     }
     account.deployments.insert(deployment.id.clone(), deployment);
-    account.name_endpoints();
 }
 
 /// Endpoints move with the names, blue's tags replace all of green's, old blue stays read-only.
