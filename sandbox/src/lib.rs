@@ -10,6 +10,7 @@
 //! # }
 //! ```
 
+pub mod copy;
 mod load;
 pub mod pg;
 pub mod proxy;

@@ -22,7 +22,9 @@ use binaries::Binaries;
 use cache::Cache;
 
 pub(crate) use binaries::random_hex;
+pub(crate) use error::chain;
 pub(crate) use port::Port;
+pub(crate) use server::{execute, query};
 
 pub use error::Error;
 pub use options::{Certificate, ServerOptions, Settings};
