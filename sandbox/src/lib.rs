@@ -15,6 +15,7 @@ mod load;
 pub mod pg;
 pub mod proxy;
 mod rds;
+pub mod replicate;
 pub mod roles;
 mod sandbox;
 mod scenario;
@@ -33,5 +34,6 @@ pub use scenario::{
 pub use world::{
     account,
     catalogue::{Catalogue, Engine, GroupKind, Version},
+    databases::Link,
     pace::{Speed, Step},
 };

@@ -19,7 +19,7 @@ use crate::{
         World,
         account::{Account, Deployment},
         checks,
-        databases::{Databases, Endpoint},
+        databases::{Databases, Endpoint, Link},
         pace::{Pace, Speed},
     },
 };
@@ -60,6 +60,8 @@ pub struct Options {
     pub speed: Speed,
     /// How long one second of `SwitchoverTimeout` takes.
     pub timeout_second: Duration,
+    /// From when on a write or DDL on blue is long-running for the guardrails. AWS does not publish its own threshold.
+    pub long_running: Duration,
 }
 
 impl Default for Options {
@@ -68,6 +70,7 @@ impl Default for Options {
             port: 0,
             speed: Speed::Instant,
             timeout_second: Duration::from_secs(1),
+            long_running: Duration::from_secs(10),
         }
     }
 }
@@ -99,7 +102,7 @@ impl Sandbox {
     pub async fn start_with(scenario: Scenario, options: Options) -> Result<Self, Error> {
         let faults = Arc::new(Faults::default());
         let calls = Arc::new(Calls::default());
-        let pace = Pace::new(options.speed, options.timeout_second);
+        let pace = Pace::new(options.speed, options.timeout_second, options.long_running);
         let databases = scenario.servers.then(Databases::new).transpose()?;
         let world = World::new(scenario.account()?, pace, Arc::clone(&faults), databases);
         let world = Arc::new(world);
@@ -210,6 +213,12 @@ impl Sandbox {
             deployment.and_then(|found| found.target_resource.clone())
         })?;
         self.world.server(&resource)
+    }
+
+    /// What feeds green: lag, and pausing and resuming of apply. By the deployment's name or identifier.
+    pub fn replication(&self, deployment: &str) -> Option<Arc<Link>> {
+        let id = self.rds().deployment(deployment)?.id;
+        self.world.databases()?.link(&id)
     }
 
     /// The proxies in front of a cluster (writer, reader) or an instance.

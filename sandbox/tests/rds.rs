@@ -12,7 +12,7 @@ use sandbox::{
     ClusterSpec, Effect, FaultRule, Options, Resource, Sandbox, Scenario, Speed, SwitchoverOutcome,
 };
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 const CLUSTER: &str = "arn:aws:rds:eu-west-1:123456789012:cluster:main-cluster";
 
 /// The ready scenario without databases and without its deployment.
@@ -54,18 +54,23 @@ async fn create(sandbox: &Sandbox) -> String {
     .expect("an answer")
     .ok()
     .first("BlueGreenDeploymentIdentifier");
-    assert!(until_status(sandbox, &id, "AVAILABLE").await);
+    settle(sandbox, &id, "AVAILABLE").await;
     id
 }
 
-async fn until_status(sandbox: &Sandbox, id: &str, status: &str) -> bool {
-    let until = sandbox.rds().until(SOON, |account| {
+/// Waits until a deployment has a status, and says what it has if it does not come to that.
+async fn settle(sandbox: &Sandbox, id: &str, status: &str) {
+    let so = |account: &sandbox::account::Account| {
         account
             .deployments
             .get(id)
             .is_some_and(|found| found.status == status)
-    });
-    until.await
+    };
+    let settled = sandbox.rds().until(SOON, so).await;
+    let account = sandbox.rds().account();
+    let events: Vec<_> = account.events.iter().map(|event| event.id).collect();
+    let found = account.deployments.get(id);
+    assert!(settled, "{status} expected, not {found:?}, after {events:?}");
 }
 
 fn messages(sandbox: &Sandbox, id: &'static str) -> Vec<String> {
@@ -317,7 +322,7 @@ async fn a_creation_goes_task_by_task() {
         assert!(answer.body.contains("<Status>PROVISIONING</Status>"));
         sandbox.rds().advance(1);
     }
-    assert!(until_status(&sandbox, &id, "AVAILABLE").await);
+    settle(&sandbox, &id, "AVAILABLE").await;
     let account = sandbox.rds().account();
     let deployment = &account.deployments[&id];
     let green = account
@@ -457,7 +462,7 @@ async fn parameters_that_are_too_low_fail_the_creation_later() {
     let id = create_with(&sandbox, &[("TargetEngineVersion", "14.10")])
         .ok()
         .first("BlueGreenDeploymentIdentifier");
-    assert!(until_status(&sandbox, &id, "INVALID_CONFIGURATION").await);
+    settle(&sandbox, &id, "INVALID_CONFIGURATION").await;
     let account = sandbox.rds().account();
     assert_eq!(account.deployments[&id].tasks[0].status, "FAILED");
     let message = messages(&sandbox, "RDS-EVENT-0245").remove(0);
@@ -567,7 +572,7 @@ async fn a_switchover_moves_the_names() {
             .body
             .contains("SWITCHOVER_IN_PROGRESS")
     );
-    assert!(until_status(&sandbox, &id, "SWITCHOVER_COMPLETED").await);
+    settle(&sandbox, &id, "SWITCHOVER_COMPLETED").await;
     let after = sandbox.rds().account();
     let production = &after.clusters["main-cluster"];
     assert_eq!(production.resource_id, green);
@@ -656,7 +661,7 @@ async fn a_rolled_back_switchover_can_leave_the_deployment_available() {
         )
         .expect("an answer")
         .ok();
-        assert!(until_status(&sandbox, &id, status).await);
+        settle(&sandbox, &id, status).await;
         let account = sandbox.rds().account();
         let members = &account.deployments[&id].members;
         assert!(
@@ -731,7 +736,7 @@ async fn a_deleted_green_instance_breaks_its_pair() {
     )
     .expect("an answer")
     .ok();
-    assert!(until_status(&sandbox, &id, "SWITCHOVER_COMPLETED").await);
+    settle(&sandbox, &id, "SWITCHOVER_COMPLETED").await;
     let account = sandbox.rds().account();
     // Blue's reader keeps its name, and its place in the old cluster.
     assert_eq!(
@@ -805,7 +810,7 @@ async fn an_effect_can_outlive_its_lost_answer() {
     rds.fail_next("SwitchoverBlueGreenDeployment", 1, Effect::LostAfter);
     let fields = [("BlueGreenDeploymentIdentifier", id.as_str())];
     assert!(call(&endpoint, "SwitchoverBlueGreenDeployment", &fields).is_none());
-    assert!(until_status(&sandbox, &id, "SWITCHOVER_COMPLETED").await);
+    settle(&sandbox, &id, "SWITCHOVER_COMPLETED").await;
     let status = || {
         let answer = call(&endpoint, "DescribeBlueGreenDeployments", &fields)
             .expect("an answer")
@@ -946,4 +951,142 @@ async fn parameters_become_settings_of_a_real_server() {
     assert!(load.report().acknowledged > before);
     load.pause(true);
     assert!(load.lost(&server).await.expect("the server answers").is_empty());
+}
+
+/// The scenario of the guide with its deployment made, on real servers.
+async fn ready() -> (Sandbox, String) {
+    let sandbox = start(Scenario::load("guide-ready").expect("a built-in scenario")).await;
+    let deployment = sandbox
+        .rds()
+        .deployment("main-to-14")
+        .expect("the scenario makes it");
+    (sandbox, deployment.id)
+}
+
+/// Whether the application's transactions are read-only on a server.
+async fn read_only(sandbox: &Sandbox, server: &sandbox::pg::Server) -> String {
+    let master = &sandbox.roles().expect("the scenario has servers").master;
+    let client = server.connect_as("main", &master.name, &master.password).await;
+    let row = client
+        .expect("the master user can log in")
+        .query_one("show default_transaction_read_only", &[])
+        .await;
+    row.expect("an answer").get(0)
+}
+
+fn switch(sandbox: &Sandbox, id: &str) {
+    let fields = [("BlueGreenDeploymentIdentifier", id), ("SwitchoverTimeout", "30")];
+    call(&sandbox.endpoint_url(), "SwitchoverBlueGreenDeployment", &fields)
+        .expect("an answer")
+        .ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_pair_switches_over_without_losing_a_row() {
+    let Some(packages) = python::packages() else {
+        return;
+    };
+    let mut scenario = Scenario::load("guide-ready").expect("a built-in scenario");
+    scenario.deployment.clear();
+    let sandbox = start(scenario).await;
+    let env = sandbox.env();
+    let aws = |args: &[&str]| {
+        let output = python::aws(packages, &env, &[&["rds"], args].concat());
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{args:?}: {error}");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    let blue = sandbox.server("main-cluster").expect("a server");
+    let id = aws(&[
+        "create-blue-green-deployment",
+        "--blue-green-deployment-name",
+        "main-to-14",
+        "--source",
+        CLUSTER,
+        "--target-engine-version",
+        "14.10",
+        "--target-db-cluster-parameter-group-name",
+        "main-cluster-params-14",
+        "--query",
+        "BlueGreenDeployment.BlueGreenDeploymentIdentifier",
+        "--output",
+        "text",
+    ]);
+    settle(&sandbox, &id, "AVAILABLE").await;
+    let green = sandbox.green().expect("a server");
+    assert_eq!((blue.major(), green.major()), (12, 14));
+    assert_eq!(read_only(&sandbox, &green).await, "on");
+    let load = sandbox.load("main-cluster").expect("the scenario has a load");
+    let before = load.report().acknowledged;
+    aws(&[
+        "switchover-blue-green-deployment",
+        "--blue-green-deployment-identifier",
+        &id,
+        "--switchover-timeout",
+        "60",
+    ]);
+    settle(&sandbox, &id, "SWITCHOVER_COMPLETED").await;
+    // The application goes on, on the same address.
+    let more = load.report().acknowledged;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let report = load.report();
+    assert!(more >= before && report.acknowledged > more, "{report:?}");
+    assert!(
+        !report.states.contains("23505"),
+        "sequences were left behind: {report:?}"
+    );
+    load.pause(true);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let production = sandbox.server("main-cluster").expect("a server");
+    assert_eq!(production.major(), 14);
+    let lost = load.lost(&production).await.expect("the server answers");
+    assert!(lost.is_empty(), "{} rows are lost, {report:?}", lost.len());
+    assert_eq!(read_only(&sandbox, &production).await, "off");
+    assert_eq!(read_only(&sandbox, &blue).await, "on");
+    assert_eq!(
+        production
+            .value("main", "select count(*) from pg_subscription")
+            .await
+            .expect("an answer")
+            .as_deref(),
+        Some("0")
+    );
+    let endpoint = aws(&[
+        "describe-db-clusters",
+        "--db-cluster-identifier",
+        "main-cluster-old1",
+        "--query",
+        "DBClusters[0].[Status,EngineVersion,Endpoint]",
+        "--output",
+        "text",
+    ]);
+    assert!(endpoint.starts_with("available\t12.17\t127.0.0.1"), "{endpoint}");
+    aws(&[
+        "delete-blue-green-deployment",
+        "--blue-green-deployment-identifier",
+        &id,
+    ]);
+    assert!(
+        sandbox
+            .rds()
+            .until(SOON, |account| account.deployments.is_empty())
+            .await
+    );
+    assert_eq!(read_only(&sandbox, &blue).await, "off");
+    for instance in ["db-cluster1-old1", "db-cluster2-old1"] {
+        aws(&["delete-db-instance", "--db-instance-identifier", instance]);
+    }
+    aws(&[
+        "delete-db-cluster",
+        "--db-cluster-identifier",
+        "main-cluster-old1",
+        "--skip-final-snapshot",
+    ]);
+    assert!(
+        sandbox
+            .rds()
+            .until(SOON, |account| account.clusters.len() == 1)
+            .await
+    );
+    assert_eq!(sandbox.rds().account().instances.len(), 2);
 }

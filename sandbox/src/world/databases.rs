@@ -8,7 +8,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::Mutex,
+    sync::{Arc, Mutex},
 };
 
 use super::{
@@ -20,6 +20,7 @@ use super::{
 use crate::{
     pg::{self, Server, ServerOptions, Settings},
     proxy::{Mode, Proxy},
+    replicate::Replication,
     roles::Roles,
 };
 
@@ -40,8 +41,17 @@ pub(crate) struct Databases {
     pub(crate) roles: Roles,
     servers: Mutex<BTreeMap<String, Server>>,
     endpoints: Mutex<BTreeMap<Endpoint, Proxy>>,
-    /// Blue's catalogue at the creation of a deployment, by deployment and database.
-    pub(crate) fingerprints: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
+    /// What feeds green, by deployment.
+    links: Mutex<BTreeMap<String, Arc<Link>>>,
+}
+
+/// Replication of a deployment, and blue's catalogue as it was when replication began.
+#[derive(Debug)]
+pub struct Link {
+    /// Lag, and pausing and resuming of apply.
+    pub replication: Replication,
+    /// A digest of the catalogue of each of blue's databases.
+    pub fingerprint: BTreeMap<String, String>,
 }
 
 impl Databases {
@@ -50,7 +60,7 @@ impl Databases {
             roles: Roles::random()?,
             servers: Mutex::default(),
             endpoints: Mutex::default(),
-            fingerprints: Mutex::default(),
+            links: Mutex::default(),
         })
     }
 
@@ -78,9 +88,19 @@ impl Databases {
         Ok(server)
     }
 
-    /// Enters a server that was started otherwise.
-    pub(crate) fn adopt(&self, resource_id: &str, server: Server) {
-        lock(&self.servers).insert(resource_id.to_owned(), server);
+    /// Remembers what feeds green.
+    pub(crate) fn connect(&self, deployment: &str, link: Link) {
+        lock(&self.links).insert(deployment.to_owned(), Arc::new(link));
+    }
+
+    /// What feeds the green side of a deployment.
+    pub(crate) fn link(&self, deployment: &str) -> Option<Arc<Link>> {
+        lock(&self.links).get(deployment).cloned()
+    }
+
+    /// Forgets what fed green.
+    pub(crate) fn disconnect(&self, deployment: &str) -> Option<Arc<Link>> {
+        lock(&self.links).remove(deployment)
     }
 
     /// Lets go of the servers of all resources that are gone.
@@ -106,6 +126,7 @@ impl Databases {
     /// Ends every server and endpoint.
     pub(crate) fn stop(&self) {
         lock(&self.endpoints).clear();
+        lock(&self.links).clear();
         lock(&self.servers).clear();
     }
 }
@@ -315,7 +336,7 @@ impl World {
         };
         let proxies = self.read(|account| databases.endpoints_of(account, resource_id));
         for proxy in proxies {
-            proxy.set_mode(mode.clone()).await;
+            proxy.set_mode(mode).await;
         }
     }
 

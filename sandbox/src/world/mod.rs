@@ -9,6 +9,7 @@ pub(crate) mod catalogue;
 pub(crate) mod checks;
 pub(crate) mod databases;
 pub(crate) mod deletion;
+pub(crate) mod guardrails;
 pub(crate) mod ids;
 mod maintenance;
 pub(crate) mod pace;
