@@ -955,7 +955,16 @@ async fn parameters_become_settings_of_a_real_server() {
 
 /// The scenario of the guide with its deployment made, on real servers.
 async fn ready() -> (Sandbox, String) {
-    let sandbox = start(Scenario::load("guide-ready").expect("a built-in scenario")).await;
+    let options = Options {
+        // 30 s of SwitchoverTimeout are 3, and a transaction of 1 s is a long one.
+        timeout_second: Duration::from_millis(100),
+        long_running: Duration::from_secs(1),
+        ..Options::default()
+    };
+    let scenario = Scenario::load("guide-ready").expect("a built-in scenario");
+    let sandbox = Sandbox::start_with(scenario, options)
+        .await
+        .expect("the scenario is valid");
     let deployment = sandbox
         .rds()
         .deployment("main-to-14")
@@ -1089,4 +1098,95 @@ async fn a_real_pair_switches_over_without_losing_a_row() {
             .await
     );
     assert_eq!(sandbox.rds().account().instances.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guardrails_refuse_and_a_timeout_rolls_back() {
+    let (sandbox, id) = ready().await;
+    let blue = sandbox.blue().expect("a server");
+    let roles = sandbox.roles().expect("the scenario has servers").clone();
+    let refused = async |what: &str, reason: &str| {
+        sandbox.calls().clear();
+        sandbox.rds().edit(|account| account.events.clear());
+        switch(&sandbox, &id);
+        settle(&sandbox, &id, "AVAILABLE").await;
+        let details = sandbox
+            .rds()
+            .deployment(&id)
+            .and_then(|found| found.status_details);
+        let details = details.unwrap_or_default();
+        assert!(details.contains(reason), "{what}: {details}");
+        assert_eq!(messages(&sandbox, "RDS-EVENT-0249").len(), 1, "{what}");
+        assert_eq!(read_only(&sandbox, &blue).await, "off", "{what}");
+    };
+
+    let create_slot = "select pg_create_logical_replication_slot('debezium', 'pgoutput')";
+    blue.query("main", create_slot).await.expect("a slot");
+    refused("a foreign slot", "external replication").await;
+    blue.query("main", "select pg_drop_replication_slot('debezium')")
+        .await
+        .expect("gone");
+
+    let feed = sandbox.replication("main-to-14").expect("it is fed");
+    feed.replication.pause_apply("main").await.expect("paused");
+    refused("a paused apply worker", "replication is not healthy").await;
+    feed.replication.resume_apply("main").await.expect("resumed");
+    feed.replication.wait_caught_up(SOON).await.expect("caught up");
+
+    let writer = blue
+        .connect_as("main", &roles.master.name, &roles.master.password)
+        .await
+        .expect("a session");
+    writer
+        .batch_execute("begin; update customers set email = 'x' where id = 1; select pg_sleep(1.2)")
+        .await
+        .expect("a transaction stays open");
+    refused("a long transaction", "long-running active writes").await;
+    writer.batch_execute("rollback").await.expect("rolled back");
+    writer
+        .batch_execute("begin; alter table customers add column x int; select pg_sleep(1.2)")
+        .await
+        .expect("a transaction stays open");
+    refused("long DDL", "long-running DDL").await;
+    writer.batch_execute("rollback").await.expect("rolled back");
+
+    // Green cannot catch up while its apply is blocked by a lock: the timeout comes, and blue writes again.
+    let green = sandbox.green().expect("a server");
+    let lock = green.connect("main").await.expect("a session");
+    lock.batch_execute("begin; lock table public.load_rows in share mode")
+        .await
+        .expect("a lock");
+    let load = sandbox.load("main-cluster").expect("the scenario has a load");
+    let before = load.report().acknowledged;
+    switch(&sandbox, &id);
+    settle(&sandbox, &id, "SWITCHOVER_FAILED").await;
+    lock.batch_execute("rollback").await.expect("rolled back");
+    let details = sandbox
+        .rds()
+        .deployment(&id)
+        .and_then(|found| found.status_details);
+    assert!(
+        details
+            .as_ref()
+            .is_some_and(|details| details.contains("timeout")),
+        "{details:?}"
+    );
+    assert_eq!(read_only(&sandbox, &blue).await, "off");
+    assert_eq!(read_only(&sandbox, &green).await, "on");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(load.report().acknowledged > before);
+
+    // The writer's session was ended with the others.
+    let writer = blue
+        .connect_as("main", &roles.master.name, &roles.master.password)
+        .await
+        .expect("a session");
+    writer
+        .batch_execute("create table late (id int primary key)")
+        .await
+        .expect("DDL");
+    refused("DDL on blue", "DDL or large object changes").await;
+    // Taking it back does not help: the deployment has to be made anew.
+    writer.batch_execute("drop table late").await.expect("DDL");
+    refused("DDL that was taken back", "DDL or large object changes").await;
 }

@@ -139,6 +139,9 @@ impl World {
         let replication = replicate::establish(&blue, &green, &databases.roles.replication, ESTABLISH)
             .await
             .map_err(failed)?;
+        // AVAILABLE means that green follows, in every database.
+        let caught_up = replication.wait_caught_up(ESTABLISH).await;
+        caught_up.map_err(failed)?;
         databases.connect(
             id,
             Link {

@@ -133,7 +133,7 @@ impl World {
         }
         let link = self.databases().and_then(|databases| databases.link(id));
         if let (Some(sides), Some(link)) = (sides, &link)
-            && let Some(reason) = self.guardrails(sides, link, seconds).await
+            && let Some(reason) = self.guardrails(id, sides, link, seconds).await
         {
             return Err(Stopped::Refused(reason));
         }
@@ -186,7 +186,7 @@ impl World {
     }
 
     /// The first guardrail that stands in the way.
-    async fn guardrails(&self, sides: &Sides, link: &Link, seconds: u32) -> Option<String> {
+    async fn guardrails(&self, id: &str, sides: &Sides, link: &Link, seconds: u32) -> Option<String> {
         let looked = async {
             let databases = link.replication.links().len();
             if let Some(reason) = guardrails::green(&sides.green, databases).await? {
@@ -200,13 +200,7 @@ impl World {
             }
             let now = guardrails::fingerprint(&sides.blue).await?;
             let changed = guardrails::changed(&link.fingerprint, &now);
-            Ok((!changed.is_empty()).then(|| {
-                format!(
-                    "DDL or large object changes on the blue environment since the creation of the deployment (in \
-                     {})",
-                    changed.join(", ")
-                )
-            }))
+            Ok(self.edit(|account| degrade(account, id, &changed)))
         };
         // A side that cannot be looked at is not healthy.
         let looked: pg::Result<Option<String>> = looked.await;
@@ -236,6 +230,19 @@ impl World {
         self.set_mode(&sides.source, Mode::open()).await;
         self.set_mode(&sides.target, Mode::open()).await;
     }
+}
+
+/// Remembers that DDL ran on blue: replication stays degraded, whatever is done about it, until the deployment is made
+/// anew.
+fn degrade(account: &mut Account, id: &str, databases: &[String]) -> Option<String> {
+    let deployment = account.deployments.get_mut(id)?;
+    if deployment.degraded.is_none() && !databases.is_empty() {
+        deployment.degraded = Some(format!(
+            "DDL or large object changes on the blue environment since the creation of the deployment (in {})",
+            databases.join(", ")
+        ));
+    }
+    deployment.degraded.clone()
 }
 
 /// Both servers of a deployment, and the resources that they belong to.
