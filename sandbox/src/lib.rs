@@ -3,4 +3,5 @@
 pub mod copy;
 pub mod pg;
 pub mod proxy;
+pub mod replicate;
 pub mod roles;

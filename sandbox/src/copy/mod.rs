@@ -29,7 +29,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::pg::{Result, Server, ident};
 
-pub(crate) use data::{sequence_positions, set_sequences};
+pub(crate) use data::{Position, sequence_positions, set_sequences};
 use run::{Runner, Stage};
 use source::Source;
 
