@@ -3,4 +3,5 @@
 mod copying;
 mod endpoint;
 mod rds_roles;
+mod replicating;
 mod servers;

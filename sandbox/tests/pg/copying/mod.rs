@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use sandbox::copy::{Copied, copy};
 use sandbox::pg::{Server, ServerOptions};
 
-const ODD: &str = "Weird.Db \"1\" ü";
+pub(crate) const UNICODE: &str = "ünï 'code'";
+pub(crate) const ODD: &str = "Weird.Db \"1\"";
 
 pub(crate) async fn pair(old: u32, new: u32) -> (Server, Server) {
     tokio::try_join!(
@@ -39,9 +40,14 @@ pub(crate) async fn enrich(blue: &Server) {
             panic!("{error:?} in {statement}");
         }
     }
-    blue.execute(ODD, "create table \"näme\" (\"ä\" text primary key default 'ü')")
+    for database in [ODD, UNICODE] {
+        blue.execute(
+            database,
+            "create table \"näme\" (\"ä\" text primary key default 'ü')",
+        )
         .await
         .expect("it is right");
+    }
 }
 
 async fn fingerprint(server: &Server, database: &str) -> BTreeSet<String> {
@@ -73,7 +79,7 @@ async fn copies_everything(old: u32, new: u32) {
     enrich(&blue).await;
     let copied = copy(&blue, &green).await.expect("both can be reached");
     assert_eq!(copied, Copied::default(), "{old} to {new}: {copied:#?}");
-    for database in ["app", ODD, "postgres", "template1"] {
+    for database in ["app", ODD, UNICODE, "postgres", "template1"] {
         let differences = differences(&blue, &green, database).await;
         assert!(
             differences.is_empty(),
