@@ -1190,3 +1190,175 @@ async fn guardrails_refuse_and_a_timeout_rolls_back() {
     writer.batch_execute("drop table late").await.expect("DDL");
     refused("DDL that was taken back", "DDL or large object changes").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_the_target_refuses_fails_the_upgrade() {
+    let mut scenario = Scenario::load("guide-ready").expect("a built-in scenario");
+    scenario.deployment.clear();
+    scenario.cluster[0].load = None;
+    scenario.cluster[0].database[1].sql.push_str(
+        "create function public.f(int) returns int language sql as 'select $1'; \
+         create operator public.!# (leftarg = int, procedure = public.f);",
+    );
+    let sandbox = start(scenario).await;
+    let endpoint = sandbox.endpoint_url();
+    let id = create_with(&sandbox, &[("TargetEngineVersion", "14.10")])
+        .ok()
+        .first("BlueGreenDeploymentIdentifier");
+    settle(&sandbox, &id, "INVALID_CONFIGURATION").await;
+    let account = sandbox.rds().account();
+    let deployment = &account.deployments[&id];
+    let tasks: Vec<_> = deployment.tasks.iter().map(|task| task.status.as_str()).collect();
+    assert_eq!(tasks, ["COMPLETED", "FAILED", "PENDING", "PENDING"]);
+    assert_eq!(messages(&sandbox, "RDS-EVENT-0245").len(), 1);
+    let writer = deployment.members[1].target.clone().expect("green's writer");
+    let writer = writer.rsplit(':').next().expect("an ARN ends in a name");
+    let files = call(
+        &endpoint,
+        "DescribeDBLogFiles",
+        &[
+            ("DBInstanceIdentifier", writer),
+            ("FilenameContains", "pg_upgrade"),
+        ],
+    )
+    .expect("an answer")
+    .ok();
+    let file = files.first("LogFileName");
+    let log = call(
+        &endpoint,
+        "DownloadDBLogFilePortion",
+        &[("DBInstanceIdentifier", writer), ("LogFileName", &file)],
+    )
+    .expect("an answer")
+    .ok()
+    .first("LogFileData");
+    assert!(log.contains("billing") && log.contains("!#"), "{log}");
+    let switch = call(
+        &endpoint,
+        "SwitchoverBlueGreenDeployment",
+        &[("BlueGreenDeploymentIdentifier", &id)],
+    );
+    assert_eq!(
+        switch.expect("an answer").first("Code"),
+        "InvalidBlueGreenDeploymentStateFault"
+    );
+    call(
+        &endpoint,
+        "DeleteBlueGreenDeployment",
+        &[("BlueGreenDeploymentIdentifier", &id), ("DeleteTarget", "true")],
+    )
+    .expect("an answer")
+    .ok();
+    assert!(
+        sandbox
+            .rds()
+            .until(SOON, |account| account.clusters.len() == 1)
+            .await
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_of_rds_switches_over_with_its_replica() {
+    let sandbox = start(Scenario::load("rds-instance").expect("a built-in scenario")).await;
+    let endpoint = sandbox.endpoint_url();
+    let created = call(
+        &endpoint,
+        "CreateBlueGreenDeployment",
+        &[
+            ("BlueGreenDeploymentName", "shop-16"),
+            ("Source", "arn:aws:rds:eu-west-1:123456789012:db:shop"),
+            ("TargetEngineVersion", "16.6"),
+            ("TargetDBParameterGroupName", "shop-16"),
+        ],
+    )
+    .expect("an answer")
+    .ok();
+    let id = created.first("BlueGreenDeploymentIdentifier");
+    settle(&sandbox, &id, "AVAILABLE").await;
+    let blue = sandbox.blue().expect("a server");
+    // What the control endpoint does to a server: apply pauses, so the switchover is refused.
+    for (json, status) in [
+        (r#"{"id":"shop","action":"pause-apply","database":"shop"}"#, 200),
+        (r#"{"id":"nope","action":"kill"}"#, 400),
+    ] {
+        let answer = control(&endpoint, "/_sandbox/databases", json);
+        assert_eq!(answer.status, status, "{}", answer.body);
+    }
+    switch(&sandbox, &id);
+    settle(&sandbox, &id, "AVAILABLE").await;
+    let resume = r#"{"id":"shop","action":"resume-apply","database":"shop"}"#;
+    assert_eq!(control(&endpoint, "/_sandbox/databases", resume).status, 200);
+    let feed = sandbox.replication("shop-16").expect("it is fed");
+    feed.replication.wait_caught_up(SOON).await.expect("caught up");
+    switch(&sandbox, &id);
+    settle(&sandbox, &id, "SWITCHOVER_COMPLETED").await;
+    let account = sandbox.rds().account();
+    let mut ids: Vec<_> = account.instances.keys().map(String::as_str).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, ["shop", "shop-old1", "shop-replica", "shop-replica-old1"]);
+    assert_eq!(account.instances["shop"].replicas, ["shop-replica"]);
+    assert_eq!(
+        account.instances["shop-replica-old1"].replica_source.as_deref(),
+        Some("shop-old1")
+    );
+    let load = sandbox.load("shop").expect("the scenario has a load");
+    load.pause(true);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let production = sandbox.server("shop").expect("a server");
+    assert_eq!(production.major(), 16);
+    assert!(
+        load.lost(&production)
+            .await
+            .expect("the server answers")
+            .is_empty()
+    );
+    // Old blue of RDS stays read-only after the deployment is gone, until its parameter says otherwise.
+    call(
+        &endpoint,
+        "DeleteBlueGreenDeployment",
+        &[("BlueGreenDeploymentIdentifier", &id)],
+    )
+    .expect("an answer")
+    .ok();
+    assert!(
+        sandbox
+            .rds()
+            .until(SOON, |account| account.deployments.is_empty())
+            .await
+    );
+    let master = &sandbox.roles().expect("the scenario has servers").master;
+    let state = async || {
+        let client = blue
+            .connect_as("shop", &master.name, &master.password)
+            .await
+            .expect("a session");
+        let row = client.query_one("show default_transaction_read_only", &[]).await;
+        row.expect("an answer").get::<_, String>(0)
+    };
+    assert_eq!(state().await, "on");
+    call(
+        &endpoint,
+        "ModifyDBParameterGroup",
+        &[
+            ("DBParameterGroupName", "shop-13"),
+            (
+                "Parameters.Parameter.1.ParameterName",
+                "default_transaction_read_only",
+            ),
+            ("Parameters.Parameter.1.ParameterValue", "0"),
+            ("Parameters.Parameter.1.ApplyMethod", "pending-reboot"),
+        ],
+    )
+    .expect("an answer")
+    .ok();
+    call(
+        &endpoint,
+        "RebootDBInstance",
+        &[("DBInstanceIdentifier", "shop-old1")],
+    )
+    .expect("an answer")
+    .ok();
+    let back = |account: &sandbox::account::Account| account.instances["shop-old1"].status == "available";
+    assert!(sandbox.rds().until(SOON, back).await);
+    assert_eq!(state().await, "off");
+}

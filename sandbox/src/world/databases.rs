@@ -20,7 +20,7 @@ use super::{
 use crate::{
     pg::{self, Server, ServerOptions, Settings},
     proxy::{Mode, Proxy},
-    replicate::Replication,
+    replicate::{self, Replication},
     roles::Roles,
 };
 
@@ -225,6 +225,21 @@ impl Account {
         Some((engine, version, &instance.in_effect))
     }
 
+    /// Whether the user's parameters make an instance on its own writable that is no side of a deployment's switchover.
+    fn wants_writes(&self, resource_id: &str) -> bool {
+        let mut instances = self.instances.values();
+        let alone = instances.find(|found| found.resource_id == resource_id && found.cluster.is_none());
+        let set = alone.and_then(|found| {
+            let group = self.group(GroupKind::Instance, &found.parameter_group)?;
+            let set = group.overrides.get("default_transaction_read_only")?;
+            Some(set.value.clone())
+        });
+        let green = self.deployments.values().any(|found| {
+            found.target_resource.as_deref() == Some(resource_id) && found.status != "SWITCHOVER_COMPLETED"
+        });
+        !green && matches!(set.as_deref(), Some("0" | "off"))
+    }
+
     /// The resource whose server an instance runs on.
     pub(crate) fn server_of(&self, instance: &str) -> Option<String> {
         let id = self.local_id("db", instance);
@@ -252,7 +267,13 @@ impl World {
         if let Some((_, settings)) = self.settings_of(resource_id) {
             server.replace_settings(settings)?;
         }
-        server.restart::<String, String>([]).await
+        server.restart::<String, String>([]).await?;
+        // Old blue of RDS for PostgreSQL is read-only only by this parameter: set to 0, a reboot makes it writable.
+        let writable = self.read(|account| account.wants_writes(resource_id));
+        if writable {
+            replicate::resume_writes(&server).await?;
+        }
+        Ok(())
     }
 
     /// Lets the server of a resource take over what changed dynamically.

@@ -53,6 +53,13 @@ impl World {
 
     async fn provision(self: Arc<Self>, id: String, plan: Plan) {
         let done = self.tasks_of(&id, &plan).await;
+        if done.is_err() {
+            // Green stays as far as it came, so that its logs can be read and it can be deleted with the deployment.
+            self.edit(|account| account.settle_green(&id));
+            if let Err(error) = self.open_endpoints().await {
+                tracing::warn!(%error, "an endpoint could not be opened");
+            }
+        }
         self.edit(|account| match done {
             Ok(()) => {
                 set_status(account, &id, "AVAILABLE", None);
@@ -251,6 +258,25 @@ fn precheck_log(failures: &[copy::Failure]) -> String {
 }
 
 impl Account {
+    /// Makes `available` what a creation that failed has left `creating`.
+    fn settle_green(&mut self, id: &str) {
+        let targets: Vec<String> = self
+            .deployments
+            .get(id)
+            .into_iter()
+            .flat_map(|deployment| &deployment.members)
+            .filter_map(|pair| pair.target.clone())
+            .collect();
+        for target in targets {
+            if let Some(cluster) = self.cluster_mut(&target) {
+                "available".clone_into(&mut cluster.status);
+            }
+            if let Some(instance) = self.instance_mut(&target) {
+                "available".clone_into(&mut instance.status);
+            }
+        }
+    }
+
     /// How many databases the scenario gave the resource, for worlds without servers.
     fn database_count(&self, resource_id: &str) -> usize {
         if let Some(cluster) = self.cluster_by_resource(resource_id) {

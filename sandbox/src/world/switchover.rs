@@ -156,7 +156,11 @@ impl World {
                 .map_err(rolled_back)?;
         }
         if let Some(link) = &link {
-            link.replication.sync_sequences().await.map_err(rolled_back)?;
+            let synchronised = link.replication.sync_sequences().await;
+            if let Err(error) = synchronised {
+                self.edit(|account| announce(account, id, Phase::SequencesFailed));
+                return Err(rolled_back(error));
+            }
         }
         self.edit(|account| announce(account, id, Phase::SequencesDone));
         Ok(())
@@ -290,6 +294,7 @@ enum Phase {
     Started,
     Sequences,
     SequencesDone,
+    SequencesFailed,
     Completed,
 }
 
@@ -316,7 +321,7 @@ fn announce(account: &mut Account, id: &str, phase: Phase) {
             "notification",
             "Switchover completed on blue/green deployment.",
         ),
-        Phase::Sequences | Phase::SequencesDone => {}
+        Phase::Sequences | Phase::SequencesDone | Phase::SequencesFailed => {}
     }
     for pair in deployment.members {
         let Some(target) = pair.target else {
@@ -370,14 +375,28 @@ fn announce(account: &mut Account, id: &str, phase: Phase) {
                 },
                 format!("Sequence sync for switchover of {blue} to {green} has completed."),
             ),
+            (Phase::SequencesFailed, _) if writes => (
+                if cluster {
+                    "RDS-EVENT-0314"
+                } else {
+                    "RDS-EVENT-0310"
+                },
+                format!(
+                    "Sequence sync for switchover of {blue} to {green} was cancelled because sequences failed to sync."
+                ),
+            ),
             _ => continue,
+        };
+        let category = match phase {
+            Phase::SequencesFailed => "failure",
+            _ => "notification",
         };
         let source = if matches!(phase, Phase::Completed) {
             &green
         } else {
             &blue
         };
-        account.event(event, source_type, source, "notification", message);
+        account.event(event, source_type, source, category, message);
     }
 }
 
