@@ -54,7 +54,7 @@ pub struct Failure {
     pub database: Option<String>,
     /// What it is, such as `view "public"."v"`.
     pub object: String,
-    /// The statement that failed.
+    /// The statement that failed; empty if it came to none, because the old server's state rules the upgrade out.
     pub statement: String,
     /// The server's words.
     pub error: String,
@@ -65,7 +65,12 @@ impl std::fmt::Display for Failure {
         if let Some(database) = &self.database {
             write!(f, "database {}: ", ident(database))?;
         }
-        write!(f, "could not create {}: {}", self.object, self.error)
+        let what = if self.statement.is_empty() {
+            ""
+        } else {
+            "could not create "
+        };
+        write!(f, "{what}{}: {}", self.object, self.error)
     }
 }
 
@@ -105,7 +110,7 @@ pub async fn copy(blue: &Server, green: &Server) -> Result<Copied> {
             copied.failures.push(Failure {
                 database: Some(name.clone()),
                 object: "the contents of the database".to_owned(),
-                statement: format!("\\connect {}", ident(name)),
+                statement: String::new(),
                 error: "all databases must allow connections, and this one does not (datallowconn is false, or it is invalid)"
                     .to_owned(),
             });
