@@ -104,6 +104,9 @@ impl ConnInfo {
             key: key.to_owned(),
             why: why.to_owned(),
         };
+        if !is_known(key) {
+            return Err(unknown(key));
+        }
         if value.contains('\0') {
             return Err(wrong("has a zero byte"));
         }
@@ -219,8 +222,7 @@ impl ConnInfo {
             "connect_timeout" => self.connect_timeout = None,
             "application_name" => self.application_name = None,
             "options" => self.options = None,
-            _ if is_known(key) => {}
-            _ => return Err(unknown(key)),
+            _ => {}
         }
         Ok(())
     }
