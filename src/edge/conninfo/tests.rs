@@ -1,6 +1,9 @@
 use proptest::prelude::*;
 
-use super::*;
+use super::{
+    keywords::{HONOURED, IGNORED, REFUSED},
+    *,
+};
 
 fn parsed(text: &str) -> ConnInfo {
     text.parse().unwrap_or_else(|error| panic!("{text:?}: {error}"))
