@@ -36,7 +36,11 @@ pub(super) async fn run(args: CheckArgs, world: &World) -> Result<Exit, Failure>
                 &args.target,
                 &args.aws,
                 &args.databases,
-                target::Wanted { phase: args.phase, everything: false, only: &policy.only },
+                target::Wanted {
+                    phase: args.phase,
+                    everything: false,
+                    only: &policy.only,
+                },
                 world,
             )
             .await?

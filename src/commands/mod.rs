@@ -10,7 +10,7 @@ use clap::{CommandFactory as _, Parser as _};
 
 use crate::{
     cli::{Cli, Command, EngineChoice},
-    edge::{env::Env, files::FileError, terminal},
+    edge::{auth::LOG_CEILINGS, env::Env, files::FileError, terminal},
     exit::Exit,
     model::Engine,
     output, permissions,
@@ -162,9 +162,15 @@ fn log(world: &World) {
         0 => "greenlight=warn",
         1 => "greenlight=info",
         2 => "greenlight=debug",
-        _ => "greenlight=trace,aws_config=debug",
+        _ => "greenlight=trace",
     };
-    let filter = world.env.get("GREENLIGHT_LOG").unwrap_or(level);
+    let wanted = world.env.get("GREENLIGHT_LOG").unwrap_or(level);
+    // At the level of single steps the SDK logs tokens: whatever is asked for, it stays below that.
+    let filter = if wanted.contains("trace") {
+        format!("{wanted},{LOG_CEILINGS}")
+    } else {
+        wanted.to_owned()
+    };
     let filter = tracing_subscriber::EnvFilter::try_new(filter)
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     tracing_subscriber::fmt()
