@@ -1362,3 +1362,83 @@ async fn an_instance_of_rds_switches_over_with_its_replica() {
     assert!(sandbox.rds().until(SOON, back).await);
     assert_eq!(state().await, "off");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn within_a_major_green_is_a_physical_standby() {
+    for (from, to, delete_early) in [
+        ("11.19", "11.22", false),
+        ("13.18", "13.21", true),
+        ("18.1", "18.3", false),
+    ] {
+        let mut scenario = Scenario::load("rds-instance").expect("a built-in scenario");
+        // No logical replication is needed for it.
+        scenario.instance[0].parameter_group = None;
+        scenario.instance[0].version = from.to_owned();
+        scenario.instance[0].class = "db.r5.large".to_owned();
+        let sandbox = start(scenario).await;
+        let endpoint = sandbox.endpoint_url();
+        let id = call(
+            &endpoint,
+            "CreateBlueGreenDeployment",
+            &[
+                ("BlueGreenDeploymentName", "shop-minor"),
+                ("Source", "arn:aws:rds:eu-west-1:123456789012:db:shop"),
+                ("TargetEngineVersion", to),
+            ],
+        )
+        .expect("an answer")
+        .ok()
+        .first("BlueGreenDeploymentIdentifier");
+        settle(&sandbox, &id, "AVAILABLE").await;
+        let (blue, green) = (
+            sandbox.blue().expect("a server"),
+            sandbox.green().expect("a server"),
+        );
+        let recovery = "select pg_is_in_recovery()";
+        assert_eq!(
+            green.value("shop", recovery).await.expect("an answer").as_deref(),
+            Some("t")
+        );
+        let fields = [
+            ("BlueGreenDeploymentIdentifier", id.as_str()),
+            ("DeleteTarget", "false"),
+        ];
+        if delete_early {
+            call(&endpoint, "DeleteBlueGreenDeployment", &fields)
+                .expect("an answer")
+                .ok();
+            assert!(
+                sandbox
+                    .rds()
+                    .until(SOON, |account| account.deployments.is_empty())
+                    .await
+            );
+        } else {
+            switch(&sandbox, &id);
+            settle(&sandbox, &id, "SWITCHOVER_COMPLETED").await;
+            let load = sandbox.load("shop").expect("the scenario has a load");
+            let before = load.report().acknowledged;
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            assert!(load.report().acknowledged > before, "{:?}", load.report());
+            load.pause(true);
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let production = sandbox.server("shop").expect("a server");
+            assert_eq!(production.port(), green.port());
+            assert!(
+                load.lost(&production)
+                    .await
+                    .expect("the server answers")
+                    .is_empty()
+            );
+            assert!(messages(&sandbox, "RDS-EVENT-0307").is_empty());
+        }
+        assert_eq!(
+            green.value("shop", recovery).await.expect("an answer").as_deref(),
+            Some("f")
+        );
+        let slots = blue
+            .value("postgres", "select count(*) from pg_replication_slots")
+            .await;
+        assert_eq!(slots.expect("an answer").as_deref(), Some("0"));
+    }
+}

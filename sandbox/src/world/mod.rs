@@ -14,6 +14,7 @@ pub(crate) mod ids;
 mod maintenance;
 pub(crate) mod pace;
 pub(crate) mod parameters;
+mod physical;
 pub(crate) mod provision;
 pub(crate) mod rename;
 mod startup;

@@ -16,6 +16,7 @@ use super::{
     databases::Link,
     guardrails, ids,
     pace::Step,
+    physical,
 };
 use crate::{copy, pg, replicate};
 
@@ -89,12 +90,12 @@ impl World {
         });
         let upgrades = self.version_changes(id, plan);
         if !upgrades {
-            self.build_green(id, READ_REPLICA).await?;
+            self.build_green(id, plan, READ_REPLICA).await?;
         }
         self.end_task(id, READ_REPLICA);
         if upgrades {
             self.begin_task(id, UPGRADE).await;
-            self.build_green(id, UPGRADE).await?;
+            self.build_green(id, plan, UPGRADE).await?;
             self.end_task(id, UPGRADE);
         }
         if green.cluster || green.replicas > 0 {
@@ -115,7 +116,7 @@ impl World {
     ///
     /// RDS clones blue and runs `pg_upgrade` on the clone; here the objects are created anew, and what the new major
     /// does not take is the failed upgrade.
-    async fn build_green(&self, id: &str, task: &'static str) -> Result<(), Failure> {
+    async fn build_green(&self, id: &str, plan: &Plan, task: &'static str) -> Result<(), Failure> {
         let Some(databases) = self.databases() else {
             return Ok(());
         };
@@ -131,6 +132,15 @@ impl World {
         let (Some(blue), Some((major, settings))) = (self.server(&source), self.settings_of(&target)) else {
             return Ok(());
         };
+        if plan.replication == Replication::Physical {
+            let green = databases
+                .start_standby(id, &blue, &target, settings)
+                .await
+                .map_err(failed)?;
+            return physical::wait_caught_up(&blue, &green, ESTABLISH)
+                .await
+                .map_err(failed);
+        }
         let fingerprint = guardrails::fingerprint(&blue).await.map_err(failed)?;
         let green = databases.start(&target, major, settings).await.map_err(failed)?;
         let copied = copy::copy(&blue, &green).await.map_err(failed)?;

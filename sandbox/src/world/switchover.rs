@@ -9,10 +9,11 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     World,
-    account::{Account, Deployment, Tags},
+    account::{Account, Deployment, Replication, Tags},
     databases::Link,
     guardrails,
     pace::Step,
+    physical,
     provision::set_status,
 };
 use crate::{
@@ -132,8 +133,8 @@ impl World {
             return Err(Stopped::Refused(reason.clone()));
         }
         let link = self.databases().and_then(|databases| databases.link(id));
-        if let (Some(sides), Some(link)) = (sides, &link)
-            && let Some(reason) = self.guardrails(id, sides, link, seconds).await
+        if let Some(sides) = sides
+            && let Some(reason) = self.guardrails(id, sides, link.as_deref(), seconds).await
         {
             return Err(Stopped::Refused(reason));
         }
@@ -146,6 +147,13 @@ impl World {
         }
         if let Some(link) = &link {
             link.replication.wait_drained(limit).await.map_err(rolled_back)?;
+        } else if let Some(sides) = sides {
+            let caught_up = physical::wait_caught_up(&sides.blue, &sides.green, limit).await;
+            caught_up.map_err(rolled_back)?;
+            return sides.green.promote().await.map_err(rolled_back);
+        }
+        if self.read(|account| account.is_physical(id)) {
+            return Ok(());
         }
         self.edit(|account| announce(account, id, Phase::Sequences));
         self.pace.step(Step::Switchover).await;
@@ -173,6 +181,14 @@ impl World {
         {
             tracing::warn!(%error, "replication could not be removed");
         }
+        let slot = self
+            .databases()
+            .and_then(|databases| databases.take_standby_slot(id));
+        if let (Some(slot), Some(sides)) = (slot, sides)
+            && let Err(error) = physical::drop_slot(&sides.blue, &slot).await
+        {
+            tracing::warn!(%error, "the slot of the standby could not be removed");
+        }
         self.edit(|account| swap_names(account, id));
         if let Err(error) = self.open_endpoints().await {
             tracing::warn!(%error, "an endpoint could not be opened");
@@ -190,11 +206,18 @@ impl World {
     }
 
     /// The first guardrail that stands in the way.
-    async fn guardrails(&self, id: &str, sides: &Sides, link: &Link, seconds: u32) -> Option<String> {
+    async fn guardrails(&self, id: &str, sides: &Sides, link: Option<&Link>, seconds: u32) -> Option<String> {
         let looked = async {
-            let databases = link.replication.links().len();
-            if let Some(reason) = guardrails::green(&sides.green, databases).await? {
-                return Ok(Some(reason));
+            let green = match (
+                link,
+                self.databases().and_then(|databases| databases.standby_slot(id)),
+            ) {
+                (Some(link), _) => guardrails::green(&sides.green, link.replication.links().len()).await?,
+                (None, Some(slot)) => physical::health(&sides.blue, &slot).await?,
+                (None, None) => None,
+            };
+            if green.is_some() {
+                return Ok(green);
             }
             if let Some(reason) = guardrails::lag(&sides.blue, seconds).await? {
                 return Ok(Some(reason));
@@ -202,6 +225,9 @@ impl World {
             if let Some(reason) = guardrails::blue(&sides.blue, self.pace.long_running).await? {
                 return Ok(Some(reason));
             }
+            let Some(link) = link else {
+                return Ok(None);
+            };
             let now = guardrails::fingerprint(&sides.blue).await?;
             let changed = guardrails::changed(&link.fingerprint, &now);
             Ok(self.edit(|account| degrade(account, id, &changed)))
@@ -213,26 +239,41 @@ impl World {
 
     /// Refuses new connections on both sides, then stops writes and ends sessions.
     async fn stop_both(&self, sides: &Sides) -> pg::Result<()> {
-        for (resource, server) in [(&sides.source, &sides.blue), (&sides.target, &sides.green)] {
+        for resource in [&sides.source, &sides.target] {
             self.set_mode(resource, Mode::Refuse).await;
-            replicate::stop_writes(server).await?;
-            self.cut_connections(resource);
         }
+        replicate::stop_writes(&sides.blue).await?;
+        // A standby takes no writes anyway, and its sessions end with their connections.
+        if !physical::is_standby(&sides.green).await? {
+            replicate::stop_writes(&sides.green).await?;
+        }
+        self.cut_connections(&sides.source);
+        self.cut_connections(&sides.target);
         Ok(())
     }
 
     /// Blue writes again, green does not, and both take connections.
     async fn restore(&self, sides: &Sides) {
-        for result in [
-            replicate::resume_writes(&sides.blue).await,
-            replicate::stop_writes(&sides.green).await,
-        ] {
+        let green = match physical::is_standby(&sides.green).await {
+            Ok(true) => Ok(()),
+            Ok(false) => replicate::stop_writes(&sides.green).await,
+            Err(error) => Err(error),
+        };
+        for result in [replicate::resume_writes(&sides.blue).await, green] {
             if let Err(error) = result {
                 tracing::warn!(%error, "a side could not be put back");
             }
         }
         self.set_mode(&sides.source, Mode::open()).await;
         self.set_mode(&sides.target, Mode::open()).await;
+    }
+}
+
+impl Account {
+    /// Whether green is a standby, which has nothing to synchronise.
+    fn is_physical(&self, id: &str) -> bool {
+        let deployment = self.deployments.get(id);
+        deployment.is_some_and(|found| found.replication == Replication::Physical)
     }
 }
 
