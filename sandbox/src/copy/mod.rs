@@ -4,7 +4,8 @@
 //! Everything is read with the old server's own `pg_get_…def` functions and created in an order that works nearly
 //! always; what fails is tried again after everything else, until nothing moves any more. What then is left could not
 //! be created, and that is what a failed restore in a real upgrade is: a view on a column that the new version no
-//! longer has, a table WITH OIDS, a role setting that is gone. It is returned, with the statement and the error.
+//! longer has, a table WITH OIDS, a role setting that is gone. It is returned, with the statement and the error; so is
+//! what `pg_upgrade --check` would not let pass.
 //!
 //! Rows of ordinary tables are not copied: logical replication brings them ([`crate::replicate`]). Rows of unlogged
 //! tables, large objects and the positions of sequences are, because it does not.
@@ -15,6 +16,7 @@ mod data;
 mod foreign;
 mod globals;
 mod indexes;
+mod precheck;
 mod privileges;
 mod publications;
 mod relations;
@@ -52,7 +54,7 @@ pub struct Failure {
     pub database: Option<String>,
     /// What it is, such as `view "public"."v"`.
     pub object: String,
-    /// The statement that failed.
+    /// The statement that failed; empty if it came to none, because the old server's state rules the upgrade out.
     pub statement: String,
     /// The server's words.
     pub error: String,
@@ -63,7 +65,12 @@ impl std::fmt::Display for Failure {
         if let Some(database) = &self.database {
             write!(f, "database {}: ", ident(database))?;
         }
-        write!(f, "could not create {}: {}", self.object, self.error)
+        let what = if self.statement.is_empty() {
+            ""
+        } else {
+            "could not create "
+        };
+        write!(f, "{what}{}: {}", self.object, self.error)
     }
 }
 
@@ -76,6 +83,7 @@ impl std::fmt::Display for Failure {
 pub async fn copy(blue: &Server, green: &Server) -> Result<Copied> {
     let mut copied = Copied::default();
     let source = Source::open(blue, "postgres").await?;
+    copied.failures.append(&mut precheck::server(&source).await?);
     let mut runner = Runner::open(green, "postgres", None).await?;
     runner
         .run(Stage::Definitions, globals::roles(&source).await?)
@@ -89,7 +97,7 @@ pub async fn copy(blue: &Server, green: &Server) -> Result<Copied> {
     copied.failures.append(&mut runner.finish());
 
     let databases = source
-        .rows("select datname, datallowconn from pg_database where datname <> 'template0' order by 1")
+        .rows("select datname, datallowconn and datconnlimit <> -2 from pg_database where datname <> 'template0' order by 1")
         .await?;
     let mut open = Vec::new();
     for row in databases {
@@ -102,8 +110,8 @@ pub async fn copy(blue: &Server, green: &Server) -> Result<Copied> {
             copied.failures.push(Failure {
                 database: Some(name.clone()),
                 object: "the contents of the database".to_owned(),
-                statement: format!("\\connect {}", ident(name)),
-                error: "all databases must allow connections, and this one does not (datallowconn is false)"
+                statement: String::new(),
+                error: "all databases must allow connections, and this one does not (datallowconn is false, or it is invalid)"
                     .to_owned(),
             });
         }
@@ -134,6 +142,7 @@ async fn copy_database(blue: &Server, green: &Server, database: &str) -> Result<
         Err(error) if error.sqlstate() == Some("3D000") => return Ok(Copied::default()),
         Err(error) => return Err(error),
     };
+    let mut failures = precheck::database(&source, green.major()).await?;
     let mut notes = Vec::new();
     runner
         .run(Stage::Schemas, source.items(&types::schemas()).await?)
@@ -212,7 +221,7 @@ async fn copy_database(blue: &Server, green: &Server, database: &str) -> Result<
     }
     runner.run(Stage::Later, last).await?;
     let positions = sequence_positions(source.client(), database).await?;
-    let mut failures = data::copy_unlogged(&source, &runner).await?;
+    failures.append(&mut data::copy_unlogged(&source, &runner).await?);
     failures.append(&mut data::restore_positions(&runner, &positions).await?);
     failures.append(&mut unsupported::find(&source).await?);
     failures.append(&mut runner.finish());

@@ -1,9 +1,14 @@
 //! The rows that green starts with, from a snapshot of blue.
 
+use std::collections::HashSet;
+
 use futures_util::{SinkExt, StreamExt};
 use tokio_postgres::Client;
 
 use crate::pg::{self, Error, Result, Server, chain, ident, literal};
+
+/// Tables asked in one query.
+const CHUNK: usize = 200;
 
 /// Triggers that fire in spite of `session_replication_role = replica`. A copied row is not a new row.
 const FIRING: &str = "select pg_catalog.format('%I.%I', nspname, relname), tgname, tgenabled
@@ -51,6 +56,7 @@ pub(super) async fn copy_rows(
     let tables = pg::query(&source, database, &tables).await?;
     let firing = pg::query(&target, database, FIRING).await?;
     switch_triggers(&target, database, &firing, false).await?;
+    let filled = filled(&source, database, &tables).await?;
     for row in &tables {
         let [Some(table), columns, extension] = row.as_slice() else {
             continue;
@@ -59,13 +65,30 @@ pub(super) async fn copy_rows(
             // The extension has put its own rows there.
             pg::execute(&target, database, &format!("truncate {table}")).await?;
         }
-        copy_table(&source, &target, database, table, columns.as_deref()).await?;
+        if filled.contains(table) {
+            copy_table(&source, &target, database, table, columns.as_deref()).await?;
+        }
     }
     switch_triggers(&target, database, &firing, true).await?;
     let views = "select pg_catalog.format('%I.%I', nspname, relname) from pg_catalog.pg_class c
         join pg_catalog.pg_namespace n on n.oid = relnamespace where relkind = 'm' and relispopulated order by c.oid";
     let views = pg::query(&source, database, views).await?;
     refresh(&target, database, views.into_iter().flatten().flatten().collect()).await
+}
+
+/// Those of the tables that have rows: a copy takes several round trips, and a schema has many empty tables.
+async fn filled(source: &Client, database: &str, tables: &[pg::Row]) -> Result<HashSet<String>> {
+    let mut names = HashSet::new();
+    for chunk in tables.chunks(CHUNK) {
+        let tests: Vec<String> = chunk
+            .iter()
+            .filter_map(|row| row.first()?.as_ref())
+            .map(|table| format!("select {} where exists (select from {table})", literal(table)))
+            .collect();
+        let rows = pg::query(source, database, &tests.join(" union all ")).await?;
+        names.extend(rows.into_iter().flatten().flatten());
+    }
+    Ok(names)
 }
 
 async fn copy_table(

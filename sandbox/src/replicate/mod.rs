@@ -240,6 +240,15 @@ impl Replication {
             .await
     }
 
+    /// The last error in green's log, where alone it is told why an apply worker ended.
+    pub fn last_error(&self) -> Option<String> {
+        self.green
+            .log()
+            .lines()
+            .rfind(|line| line.contains("ERROR:"))
+            .map(str::to_owned)
+    }
+
     fn slot_names(&self) -> String {
         let names: Vec<String> = self.links.iter().map(|link| literal(&link.slot)).collect();
         if names.is_empty() {
@@ -267,10 +276,9 @@ impl Replication {
         } else {
             parts.join("; ")
         };
-        // Why an apply worker ended is told in its log only.
-        if let Some(line) = self.green.log().lines().rfind(|line| line.contains("ERROR:")) {
+        if let Some(error) = self.last_error() {
             state.push_str("; the last error in green's log: ");
-            state.push_str(line);
+            state.push_str(&error);
         }
         Ok(state)
     }

@@ -301,6 +301,74 @@ async fn green_follows_and_takes_over_from_15_to_18() {
     follows_and_switches(15, 18).await;
 }
 
+/// The steps that the rich schema does not take: from 10, to the next major, over all at once, and within one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plain_schema_goes_between_all_other_majors() {
+    for (old, new) in [
+        (10, 11),
+        (10, 18),
+        (11, 12),
+        (16, 17),
+        (16, 18),
+        (17, 18),
+        (18, 18),
+    ] {
+        let at = format!("{old} to {new}");
+        let (blue, green) = pair(old, new).await;
+        let roles = roles();
+        install(&blue, &roles).await.expect("the roles can be made");
+        let sql = "create schema s; create type s.e as enum ('a', 'b');
+            create function s.f(int) returns int language sql immutable as 'select $1 + 1';
+            create table s.t (a int generated always as identity primary key, e s.e default 'b', n int check (n > 0) default s.f(1));
+            create index on s.t (s.f(n)); create view s.v as select a, n from s.t where e = 'b';
+            create table s.c (id serial primary key, a int references s.t);
+            create table s.p (a int not null) partition by list (a); create table s.p1 partition of s.p for values in (1, 2);
+            grant select on s.v to greenlight; comment on view s.v is 'a view';
+            create sequence s.q; alter table s.c enable row level security; create policy p on s.c using (a > 0);
+            insert into s.t default values; insert into s.c (a) values (1); insert into s.p values (1)";
+        blue.execute("postgres", sql)
+            .await
+            .expect("the statements are right");
+        let copied = copy(&blue, &green).await.expect("both can be reached");
+        assert_eq!(copied, Copied::default(), "{at}: {copied:#?}");
+        let replication = establish(&blue, &green, &roles.replication, LIMIT)
+            .await
+            .expect("it can be set up");
+        let more = "insert into s.t default values; update s.t set n = 7 where a = 1; insert into s.p values (2); select nextval('s.q')";
+        blue.execute("postgres", more)
+            .await
+            .expect("the statements are right");
+        stop_writes(&blue).await.expect("sessions end");
+        replication.wait_drained(LIMIT).await.expect("green follows");
+        assert_eq!(
+            contents(&blue, "postgres").await,
+            contents(&green, "postgres").await,
+            "{at}"
+        );
+        assert_eq!(
+            replication.sync_sequences().await.expect("they can be moved"),
+            2,
+            "{at}: s.q and that of s.t"
+        );
+        let Login { name, password } = &roles.checker;
+        let checker = green
+            .connect_as("postgres", name, password)
+            .await
+            .expect("the role came along");
+        let view = "select n from s.v where a = 1";
+        checker.batch_execute("select 1").await.expect("it answers");
+        assert!(
+            checker.batch_execute(view).await.is_err(),
+            "{at}: the schema is not open to it"
+        );
+        green
+            .execute("postgres", "grant usage on schema s to greenlight")
+            .await
+            .expect("granted");
+        checker.batch_execute(view).await.expect("the view is");
+    }
+}
+
 /// One slot a database and no more: three databases need three.
 #[tokio::test]
 async fn as_many_slots_as_databases_are_enough_and_one_less_is_not() {

@@ -196,7 +196,8 @@ async fn what_the_new_version_no_longer_has_is_a_failure() {
 async fn a_closed_database_and_an_unknown_kind_of_object_are_failures() {
     let (blue, green) = pair(13, 14).await;
     let sql = "create operator class mine for type int using btree as operator 1 <, operator 3 =, function 1 btint4cmp(int, int); \
-               create database closed; alter database closed allow_connections false";
+               create database closed; alter database closed allow_connections false; \
+               create database broken; update pg_database set datconnlimit = -2 where datname = 'broken'";
     for statement in sql.split(';') {
         blue.execute("postgres", statement)
             .await
@@ -204,12 +205,12 @@ async fn a_closed_database_and_an_unknown_kind_of_object_are_failures() {
     }
     let copied = copy(&blue, &green).await.expect("both can be reached");
     let failures: Vec<String> = copied.failures.iter().map(ToString::to_string).collect();
-    assert_eq!(failures.len(), 2, "{failures:#?}");
-    assert!(
-        failures[0].contains("all databases must allow connections"),
-        "{failures:#?}"
-    );
-    assert!(failures[1].contains(r#"operator class "mine""#), "{failures:#?}");
+    assert_eq!(failures.len(), 3, "{failures:#?}");
+    let closed = failures[..2]
+        .iter()
+        .all(|failure| failure.contains("all databases must allow connections"));
+    assert!(closed, "{failures:#?}");
+    assert!(failures[2].contains(r#"operator class "mine""#), "{failures:#?}");
 }
 
 #[tokio::test]
@@ -242,4 +243,57 @@ async fn a_copy_over_rds_roles_keeps_them() {
             .await
             .expect("the old server's password");
     }
+}
+
+#[tokio::test]
+async fn what_the_upgrade_check_refuses_is_a_failure() {
+    for (old, new, sql, expected) in [
+        (
+            11,
+            12,
+            "create type holder as (p regproc[]); create domain dom as regoper; create table t (h holder, d dom, c regclass);
+             create table i as select table_name as s from information_schema.tables limit 0;
+             create view v as select 'now'::regproc as r; create table gone (r regproc); alter table gone drop column r",
+            vec!["\"t\".\"h\"", "\"t\".\"d\"", "\"i\".\"s\""],
+        ),
+        (
+            15,
+            16,
+            "create table t (a aclitem[], s pg_stat_activity); create table p (a int not null);
+             create table c (a int) inherits (p); alter table c alter a drop not null",
+            vec!["\"t\".\"a\"", "\"t\".\"s\"", "\"c\".\"a\""],
+        ),
+        (16, 17, "create table t (a aclitem)", vec![]),
+        (15, 15, "create table t (a regproc)", vec![]),
+    ] {
+        let (mut failures, _) = copied_after(old, new, sql).await;
+        // A child that may be null cannot be attached either.
+        failures.retain(|failure| !failure.contains("could not create inheritance"));
+        assert_eq!(failures.len(), expected.len(), "{old} to {new}: {failures:#?}");
+        for column in expected {
+            let found = failures.iter().any(|failure| failure.contains(&format!("column \"public\".{column}:")));
+            assert!(found, "{old} to {new}: {column} in {failures:#?}");
+        }
+    }
+    let (blue, green) = tokio::try_join!(
+        Server::start(ServerOptions::new(12).setting("max_prepared_transactions", "2")),
+        Server::start(ServerOptions::new(13))
+    )
+    .expect("both start");
+    let client = blue.connect("postgres").await.expect("it connects");
+    for sql in [
+        "begin",
+        "create table t (a int)",
+        "prepare transaction 'left over'",
+    ] {
+        client.batch_execute(sql).await.expect("the statement is right");
+    }
+    let copied = copy(&blue, &green).await.expect("both can be reached");
+    assert_eq!(copied.failures.len(), 1, "{copied:#?}");
+    assert!(
+        copied.failures[0]
+            .to_string()
+            .contains("prepared transaction left over"),
+        "{copied:#?}"
+    );
 }
