@@ -11,9 +11,9 @@ use super::{
     World,
     account::{Account, Deployment},
     databases::Databases,
+    names::kind_and_id,
     pace::Step,
     physical,
-    switchover::kind_and_id,
 };
 use crate::{
     pg::{self, StopMode},
