@@ -43,6 +43,8 @@ pub(crate) struct Databases {
     endpoints: Mutex<BTreeMap<Endpoint, Proxy>>,
     /// What feeds green, by deployment.
     links: Mutex<BTreeMap<String, Arc<Link>>>,
+    /// The slots on blue through which green standbys stream, by deployment.
+    slots: Mutex<BTreeMap<String, String>>,
 }
 
 /// Replication of a deployment, and blue's catalogue as it was when replication began.
@@ -61,6 +63,7 @@ impl Databases {
             servers: Mutex::default(),
             endpoints: Mutex::default(),
             links: Mutex::default(),
+            slots: Mutex::default(),
         })
     }
 
@@ -91,6 +94,31 @@ impl Databases {
     /// Remembers what feeds green.
     pub(crate) fn connect(&self, deployment: &str, link: Link) {
         lock(&self.links).insert(deployment.to_owned(), Arc::new(link));
+    }
+
+    /// Starts a physical standby of blue as the server of green.
+    pub(crate) async fn start_standby(
+        &self,
+        deployment: &str,
+        blue: &Server,
+        green: &str,
+        settings: Settings,
+    ) -> pg::Result<Server> {
+        let slot = format!("rds_{}", deployment.replace('-', "_"));
+        let server = blue.standby(&self.roles.replication, &slot, settings).await?;
+        lock(&self.servers).insert(green.to_owned(), server.clone());
+        lock(&self.slots).insert(deployment.to_owned(), slot);
+        Ok(server)
+    }
+
+    /// The slot through which a green standby streams.
+    pub(crate) fn standby_slot(&self, deployment: &str) -> Option<String> {
+        lock(&self.slots).get(deployment).cloned()
+    }
+
+    /// Forgets that slot.
+    pub(crate) fn take_standby_slot(&self, deployment: &str) -> Option<String> {
+        lock(&self.slots).remove(deployment)
     }
 
     /// What feeds the green side of a deployment.
