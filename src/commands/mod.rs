@@ -72,7 +72,12 @@ pub struct World {
 
 /// Runs the command line of this process.
 pub fn run() -> Exit {
-    let cli = match Cli::try_parse() {
+    run_from(std::env::args_os())
+}
+
+/// Runs a command line; the first word is the program's name.
+pub fn run_from(args: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to stdout and are no error.
