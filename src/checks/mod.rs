@@ -1,8 +1,8 @@
 //! The registry of checks, and what their judges may see.
 //!
 //! A line `rows "folder/id"` registers a page whose every row is a finding; `judge "folder/id" => module` one with a
-//! judge in `src/checks/module.rs`. The page is compiled in, so a missing file does not build; a test holds that no page
-//! is left out.
+//! judge in `src/checks/module.rs`; `again "folder/id" => module` another page of the same judge. The page is compiled in,
+//! so a missing file does not build; a test holds that no page is left out.
 
 mod ctx;
 
@@ -21,8 +21,11 @@ pub use ctx::{Ctx, Gathered, Setting, Settings};
 macro_rules! checks {
     (@judge rows) => { None };
     (@judge judge $module:ident) => { Some($module::judge as Judge) };
+    (@judge again $module:ident) => { Some($module::judge as Judge) };
+    (@module judge $module:ident) => { mod $module; };
+    (@module again $module:ident) => {};
     ($($kind:ident $path:literal $(=> $module:ident)?;)*) => {
-        $($(mod $module;)?)*
+        $($(checks!(@module $kind $module);)?)*
 
         /// Path, page and judge of every check, in the order of the report.
         const REGISTERED: &[(&str, &str, Option<Judge>)] = &[
@@ -40,11 +43,16 @@ macro_rules! shared_probes {
 
 // The order is the order of the report.
 checks! {
+    judge "upgrade/reg-columns" => stored_types;
+    again "upgrade/system-row-columns" => stored_types;
+    again "upgrade/abstime-columns" => stored_types;
+    again "upgrade/sql-identifier-columns" => stored_types;
+    again "upgrade/aclitem-columns" => stored_types;
     judge "schema/replica-identity" => replica_identity;
     rows "schema/unlogged-tables";
 }
 
-shared_probes!["databases", "settings"];
+shared_probes!["columns-by-type", "databases", "settings"];
 
 /// A judge: pure, no I/O, no clock.
 pub type Judge = fn(&Ctx<'_>) -> Verdict;
