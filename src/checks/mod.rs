@@ -48,6 +48,14 @@ checks! {
     again "upgrade/abstime-columns" => stored_types;
     again "upgrade/sql-identifier-columns" => stored_types;
     again "upgrade/aclitem-columns" => stored_types;
+    rows "upgrade/with-oids";
+    rows "upgrade/encoding-conversions";
+    rows "upgrade/postfix-operators";
+    rows "upgrade/polymorphic-functions";
+    rows "upgrade/not-null-inheritance";
+    rows "upgrade/multirange-names";
+    rows "upgrade/prepared-transactions";
+    judge "upgrade/removed-objects" => by_step;
     judge "schema/replica-identity" => replica_identity;
     rows "schema/unlogged-tables";
 }
