@@ -56,6 +56,17 @@ checks! {
     rows "upgrade/multirange-names";
     rows "upgrade/prepared-transactions";
     judge "upgrade/removed-objects" => by_step;
+    again "upgrade/removed-settings" => by_step;
+    again "upgrade/removed-function-settings" => by_step;
+    again "upgrade/removed-extensions" => by_step;
+    again "upgrade/c-functions" => by_step;
+    rows "upgrade/role-names";
+    rows "upgrade/closed-databases";
+    rows "upgrade/invalid-databases";
+    rows "upgrade/template-databases";
+    rows "upgrade/large-objects";
+    rows "upgrade/extension-updates";
+    rows "upgrade/extension-views";
     judge "schema/replica-identity" => replica_identity;
     rows "schema/unlogged-tables";
 }
