@@ -67,6 +67,10 @@ checks! {
     rows "upgrade/large-objects";
     rows "upgrade/extension-updates";
     rows "upgrade/extension-views";
+    again "upgrade/inlined-functions" => by_step;
+    rows "upgrade/dangling-roles";
+    again "upgrade/function-bodies" => by_step;
+    again "upgrade/reserved-names" => by_step;
     judge "schema/replica-identity" => replica_identity;
     rows "schema/unlogged-tables";
 }
