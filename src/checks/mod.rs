@@ -1,8 +1,8 @@
 //! The registry of checks, and what their judges may see.
 //!
 //! A line `rows "folder/id"` registers a page whose every row is a finding; `judge "folder/id" => module` one with a
-//! judge in `src/checks/module.rs`. The page is compiled in, so a missing file does not build; a test holds that no page
-//! is left out.
+//! judge in `src/checks/module.rs`; `again "folder/id" => module` another page of the same judge. The page is compiled in,
+//! so a missing file does not build; a test holds that no page is left out.
 
 mod compare;
 mod ctx;
@@ -23,8 +23,11 @@ pub use ctx::{Ctx, Gathered, Setting, Settings};
 macro_rules! checks {
     (@judge rows) => { None };
     (@judge judge $module:ident) => { Some($module::judge as Judge) };
+    (@judge again $module:ident) => { Some($module::judge as Judge) };
+    (@module judge $module:ident) => { mod $module; };
+    (@module again $module:ident) => {};
     ($($kind:ident $path:literal $(=> $module:ident)?;)*) => {
-        $($(mod $module;)?)*
+        $($(checks!(@module $kind $module);)?)*
 
         /// Path, page and judge of every check, in the order of the report.
         const REGISTERED: &[(&str, &str, Option<Judge>)] = &[
@@ -42,6 +45,34 @@ macro_rules! shared_probes {
 
 // The order is the order of the report.
 checks! {
+    judge "upgrade/reg-columns" => stored_types;
+    again "upgrade/system-row-columns" => stored_types;
+    again "upgrade/abstime-columns" => stored_types;
+    again "upgrade/sql-identifier-columns" => stored_types;
+    again "upgrade/aclitem-columns" => stored_types;
+    rows "upgrade/with-oids";
+    rows "upgrade/encoding-conversions";
+    rows "upgrade/postfix-operators";
+    rows "upgrade/polymorphic-functions";
+    rows "upgrade/not-null-inheritance";
+    rows "upgrade/multirange-names";
+    rows "upgrade/prepared-transactions";
+    judge "upgrade/removed-objects" => by_step;
+    again "upgrade/removed-settings" => by_step;
+    again "upgrade/removed-function-settings" => by_step;
+    again "upgrade/removed-extensions" => by_step;
+    again "upgrade/c-functions" => by_step;
+    rows "upgrade/role-names";
+    rows "upgrade/closed-databases";
+    rows "upgrade/invalid-databases";
+    rows "upgrade/template-databases";
+    rows "upgrade/large-objects";
+    rows "upgrade/extension-updates";
+    rows "upgrade/extension-views";
+    again "upgrade/inlined-functions" => by_step;
+    rows "upgrade/dangling-roles";
+    again "upgrade/function-bodies" => by_step;
+    again "upgrade/reserved-names" => by_step;
     judge "schema/replica-identity" => replica_identity;
     rows "schema/unlogged-tables";
     judge "rds/deployment-status" => deployment_status;
@@ -106,7 +137,13 @@ checks! {
     judge "compare/objects-on-green" => objects_on_green;
 }
 
-shared_probes!["databases", "objects", "relations", "settings"];
+shared_probes![
+    "columns-by-type",
+    "databases",
+    "objects",
+    "relations",
+    "settings",
+];
 
 /// A judge: pure, no I/O, no clock.
 pub type Judge = fn(&Ctx<'_>) -> Verdict;
