@@ -8,6 +8,8 @@ mod compare;
 mod ctx;
 mod plane;
 
+mod room;
+mod shared;
 use std::sync::LazyLock;
 
 use crate::{
@@ -73,7 +75,30 @@ checks! {
     rows "upgrade/dangling-roles";
     again "upgrade/function-bodies" => by_step;
     again "upgrade/reserved-names" => by_step;
-    judge "schema/replica-identity" => replica_identity;
+
+    judge "capacity/max-replication-slots" => max_replication_slots;
+    judge "capacity/max-wal-senders" => max_wal_senders;
+    judge "capacity/max-logical-replication-workers" => max_logical_replication_workers;
+    judge "capacity/max-worker-processes" => max_worker_processes;
+    judge "capacity/green-replication-capacity" => green_replication_capacity;
+    judge "capacity/many-databases" => many_databases;
+    judge "replication/logical-replication-enabled" => logical_replication_enabled;
+    judge "replication/pending-restart" => pending_restart;
+    judge "replication/synchronous-commit" => synchronous_commit;
+    judge "replication/external-logical-slots" => external_logical_slots;
+    judge "replication/external-subscriptions" => external_subscriptions;
+    rows "replication/publications";
+    rows "replication/physical-slots";
+    judge "replication/output-plugins" => output_plugins;
+    judge "replication/slot-retention" => slot_retention;
+    judge "replication/replication-timeouts" => replication_timeouts;
+    judge "replication/replication-keepalive" => replication_keepalive;
+    judge "replication/session-replication-role" => session_replication_role;
+    rows "replication/read-only-overrides";
+    judge "replication/slot-health" => slot_health;
+    judge "replication/subscription-health" => subscription_health;
+    rows "replication/tables-synchronised";
+    judge "replication/replication-lag" => replication_lag;    judge "schema/replica-identity" => replica_identity;
     rows "schema/unlogged-tables";
     judge "rds/deployment-status" => deployment_status;
     judge "rds/deployment-members" => deployment_members;
@@ -138,11 +163,17 @@ checks! {
 }
 
 shared_probes![
+    "apply",
     "columns-by-type",
     "databases",
+    "lag",
     "objects",
+    "overrides",
     "relations",
+    "senders",
     "settings",
+    "slots",
+    "workers",
 ];
 
 /// A judge: pure, no I/O, no clock.
