@@ -53,7 +53,7 @@ fn is_set(value: &str) -> bool {
 fn server_value(ctx: &Ctx<'_>, settings: &super::Settings, name: &str) -> Result<Option<String>, Verdict> {
     if let Some(rds) = ctx.facts.rds.known()
         && let Some(key) = rds.blue.known().and_then(RdsFacts::group_key)
-        && let Some(group) = rds.parameter_groups.get(&key).and_then(|g| g.known())
+        && let Some(group) = rds.parameter_groups.get(&key).and_then(|g| g.known()).and_then(Option::as_ref)
         && let Some(value) = group.parameters.get(name).and_then(|p| p.value.clone())
     {
         return Ok(Some(value));

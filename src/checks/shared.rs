@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::Ctx;
+use super::{Ctx, plane::Plane};
 use crate::{
     facts::rds::RdsFacts,
     model::{Engine, Lsn, Side},
@@ -196,46 +196,57 @@ pub(super) fn managed(ctx: &Ctx<'_>) -> bool {
             .any(|(_, d)| d.name == "rdsadmin")
 }
 
-/// The command that sets a static parameter on a side, ready for pasting.
+/// Whether a parameter needs a restart; what is not listed here takes effect at once.
+fn is_static(name: &str) -> bool {
+    name.starts_with("max_replication")
+        || matches!(
+            name,
+            "max_wal_senders"
+                | "max_logical_replication_workers"
+                | "max_worker_processes"
+                | "max_active_replication_origins"
+                | "wal_level"
+                | "rds.logical_replication"
+                | "shared_preload_libraries"
+        )
+}
+
+/// The command that sets a parameter on a side, ready for pasting.
 pub(super) fn set_parameter(ctx: &Ctx<'_>, side: Side, name: &str, value: &str) -> String {
+    let (method, afterwards) = match (is_static(name), managed(ctx)) {
+        (true, true) => ("pending-reboot", format!("\n# then reboot the writer of {side}")),
+        (true, false) => ("", "\n-- then restart the server".to_owned()),
+        (false, true) => ("immediate", String::new()),
+        (false, false) => ("", "\nselect pg_reload_conf();".to_owned()),
+    };
     if !managed(ctx) {
         let number = value.chars().all(|c| c.is_ascii_digit());
-        let value = if number {
-            value.to_owned()
-        } else {
-            format!("'{value}'")
-        };
-        return format!("alter system set {name} = {value};\n-- then restart the server");
+        let value = if number { value.to_owned() } else { literal(value) };
+        return format!("alter system set {name} = {value};{afterwards}");
     }
-    let topology = ctx.facts.rds.known().and_then(|rds| match side {
-        Side::Green => rds.green.known().and_then(Option::as_ref),
-        _ => rds.blue.known(),
+    let plane = Plane::of(ctx).ok();
+    let topology = plane.and_then(|p| match side {
+        Side::Green => p.green().ok(),
+        _ => p.blue().ok(),
     });
-    let key = topology.and_then(RdsFacts::group_key);
-    let cluster = match &key {
-        Some(key) => key.starts_with("cluster:"),
-        None => ctx.situation.engine == Engine::Aurora,
-    };
-    let group = key
-        .as_deref()
-        .and_then(|key| key.split_once(':'))
-        .map_or("PARAMETER-GROUP", |(_, group)| group);
-    let (call, option) = if cluster {
-        (
-            "modify-db-cluster-parameter-group",
-            "--db-cluster-parameter-group-name",
-        )
-    } else {
-        ("modify-db-parameter-group", "--db-parameter-group-name")
-    };
-    format!(
-        "aws rds {call} {option} {group} \\\n  --parameters \
-         ParameterName={name},ParameterValue={value},ApplyMethod=pending-reboot\n# then reboot {}",
-        match (side, cluster) {
-            (_, true) => format!("the writer of {side}"),
-            (_, false) => format!("the instance of {side}"),
+    let command = match (plane, topology.and_then(RdsFacts::group_key)) {
+        (Some(plane), Some(key)) => plane.set_parameter(&key, name, value, method),
+        // Only the databases were asked: the group's name is not known.
+        _ => {
+            let cluster = if ctx.situation.engine == Engine::Aurora {
+                "cluster-"
+            } else {
+                ""
+            };
+            let parameter =
+                serde_json::json!([{"ParameterName": name, "ParameterValue": value, "ApplyMethod": method}]);
+            format!(
+                "aws rds modify-db-{cluster}parameter-group --db-{cluster}parameter-group-name PARAMETER-GROUP \
+                 --parameters '{parameter}'"
+            )
         }
-    )
+    };
+    format!("{command}{afterwards}")
 }
 
 /// Slots that are the deployment's own: RDS names them `rds…`, a rehearsal may name them as green's subscriptions do.
