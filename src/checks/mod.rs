@@ -99,7 +99,18 @@ checks! {
     judge "replication/subscription-health" => subscription_health;
     rows "replication/tables-synchronised";
     judge "replication/replication-lag" => replication_lag;    judge "schema/replica-identity" => replica_identity;
-    rows "schema/unlogged-tables";
+
+    judge "replication/replication-lag" => replication_lag;
+    judge "schema/replica-identity" => replica_identity;
+    rows "schema/generated-identity";
+    rows "schema/large-full-identity";    rows "schema/unlogged-tables";
+    judge "schema/large-objects" => large_objects;
+    rows "schema/unqualified-functions";
+    rows "schema/forced-row-security";
+    rows "schema/always-triggers";
+    rows "schema/event-triggers";
+    judge "schema/sequences" => sequences;
+    rows "schema/foreign-servers";
     judge "rds/deployment-status" => deployment_status;
     judge "rds/deployment-members" => deployment_members;
     judge "rds/deployment-tasks" => deployment_tasks;
