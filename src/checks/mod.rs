@@ -101,6 +101,10 @@ checks! {
     judge "replication/replication-lag" => replication_lag;    judge "schema/replica-identity" => replica_identity;
 
     judge "replication/replication-lag" => replication_lag;
+    judge "activity/long-transactions" => long_transactions;
+    judge "activity/idle-in-transaction" => idle_in_transaction;
+    judge "activity/running-ddl" => running_ddl;
+    judge "activity/writes-on-green" => writes_on_green;
     judge "schema/replica-identity" => replica_identity;
     rows "schema/generated-identity";
     rows "schema/large-full-identity";    rows "schema/unlogged-tables";
@@ -110,6 +114,9 @@ checks! {
     rows "schema/always-triggers";
     rows "schema/event-triggers";
     judge "schema/sequences" => sequences;
+    judge "schema/materialized-views" => materialized_views;
+    judge "schema/temporary-tables" => temporary_tables;
+    rows "schema/partitioned-tables";
     rows "schema/foreign-servers";
     judge "rds/deployment-status" => deployment_status;
     judge "rds/deployment-members" => deployment_members;
@@ -185,7 +192,11 @@ shared_probes![
     "settings",
     "slots",
     "workers",
-];
+
+    "lag",
+    "apply",
+    "overrides",
+    "sessions",];
 
 /// A judge: pure, no I/O, no clock.
 pub type Judge = fn(&Ctx<'_>) -> Verdict;

@@ -7,7 +7,7 @@ use super::{Ctx, plane::Plane};
 use crate::{
     facts::rds::RdsFacts,
     model::{Engine, Lsn, Side},
-    verdict::Unseen,
+    verdict::{Finding, Unseen},
 };
 
 /// A row of `databases`.
@@ -409,5 +409,85 @@ impl Pace {
             }
             _ => String::new(),
         }
+    }
+}
+
+/// A row of `sessions`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Session {
+    pub(super) pid: i32,
+    pub(super) user: Option<String>,
+    pub(super) database: Option<String>,
+    pub(super) application: Option<String>,
+    pub(super) client: Option<String>,
+    pub(super) kind: Option<String>,
+    pub(super) state: Option<String>,
+    pub(super) writes: bool,
+    pub(super) transaction_seconds: Option<f64>,
+    pub(super) state_seconds: Option<f64>,
+    pub(super) query: Option<String>,
+    pub(super) ddl: Option<String>,
+    own: bool,
+    sees_all: bool,
+}
+
+impl Session {
+    /// Sessions in a transaction on a side, without the asking one and replication's own.
+    ///
+    /// # Errors
+    /// Where they are not known, or hidden from the role.
+    pub(super) fn of(ctx: &Ctx<'_>, side: Side) -> Result<(Vec<Self>, u64), Vec<Unseen>> {
+        let sessions = ctx.rows::<Self>(side, "sessions");
+        if !sessions.unseen.is_empty() {
+            return Err(sessions.unseen);
+        }
+        if !sessions.rows.iter().any(|(_, s)| s.own && s.sees_all) {
+            return Err(vec![Unseen {
+                subject: format!("{side}:sessions"),
+                why: "other sessions are hidden: grant pg_monitor to the checking role".to_owned(),
+            }]);
+        }
+        let replication = |kind: &str| kind == "walsender" || kind.starts_with("logical replication");
+        let others = sessions
+            .rows
+            .into_iter()
+            .map(|(_, s)| s)
+            .filter(|s| !s.own && !s.kind.as_deref().is_some_and(replication));
+        Ok((others.collect(), sessions.more))
+    }
+
+    /// `session 4711 of app (psql)`.
+    pub(super) fn words(&self) -> String {
+        let user = self.user.as_deref().unwrap_or_default();
+        match self.application.as_deref() {
+            Some(application) if !application.is_empty() => {
+                format!("session {} of {user} ({application})", self.pid)
+            }
+            _ => format!("session {} of {user}", self.pid),
+        }
+    }
+
+    /// A finding about it.
+    pub(super) fn finding(&self, side: Side, message: String) -> Finding {
+        let mut finding = Finding::new(format!("pid {}", self.pid), message)
+            .in_database(self.database.as_deref())
+            .on(side)
+            .fix(format!("select pg_catalog.pg_terminate_backend({});", self.pid));
+        for (key, value) in [
+            ("user", &self.user),
+            ("application", &self.application),
+            ("client", &self.client),
+            ("state", &self.state),
+            ("query", &self.query),
+        ] {
+            if let Some(value) = value {
+                finding = finding.evidence(key, value.as_str());
+            }
+        }
+        if let Some(seconds) = self.transaction_seconds {
+            finding = finding.evidence("seconds in transaction", seconds.round());
+        }
+        finding
     }
 }
