@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests read files and the environment")]
 
+mod capacity;
 mod catalogue;
 mod cli;
 mod facts_scenarios;
