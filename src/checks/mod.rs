@@ -68,7 +68,7 @@ checks! {
     rows "upgrade/closed-databases";
     rows "upgrade/invalid-databases";
     rows "upgrade/template-databases";
-    rows "upgrade/large-objects";
+    rows "upgrade/many-large-objects";
     rows "upgrade/extension-updates";
     rows "upgrade/extension-views";
     again "upgrade/inlined-functions" => by_step;
@@ -98,16 +98,16 @@ checks! {
     judge "replication/slot-health" => slot_health;
     judge "replication/subscription-health" => subscription_health;
     rows "replication/tables-synchronised";
-    judge "replication/replication-lag" => replication_lag;    judge "schema/replica-identity" => replica_identity;
-
     judge "replication/replication-lag" => replication_lag;
+    judge "schema/replica-identity" => replica_identity;
+
     judge "activity/long-transactions" => long_transactions;
     judge "activity/idle-in-transaction" => idle_in_transaction;
     judge "activity/running-ddl" => running_ddl;
     judge "activity/writes-on-green" => writes_on_green;
-    judge "schema/replica-identity" => replica_identity;
     rows "schema/generated-identity";
-    rows "schema/large-full-identity";    rows "schema/unlogged-tables";
+    rows "schema/large-full-identity";
+    rows "schema/unlogged-tables";
     judge "schema/large-objects" => large_objects;
     rows "schema/unqualified-functions";
     rows "schema/forced-row-security";
@@ -189,14 +189,11 @@ shared_probes![
     "overrides",
     "relations",
     "senders",
+    "sessions",
     "settings",
     "slots",
     "workers",
-
-    "lag",
-    "apply",
-    "overrides",
-    "sessions",];
+];
 
 /// A judge: pure, no I/O, no clock.
 pub type Judge = fn(&Ctx<'_>) -> Verdict;
