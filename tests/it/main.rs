@@ -1,3 +1,5 @@
 //! The one integration-test binary.
 
+mod driver;
+mod journal;
 mod machine;
