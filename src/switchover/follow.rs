@@ -268,7 +268,8 @@ pub(crate) fn recounted(config: &Config, mut following: Following, at: Timestamp
             following.rest = None;
             look_again(config, following)
         }
-        (Some(Told::Started), _) if news && !worn_out => {
+        (Some(Told::Started), _) if news && worn_out => unknown(Doubt::StillRunning { seen }),
+        (Some(Told::Started), _) if news => {
             following.rest = None;
             look_again(config, following)
         }

@@ -219,10 +219,12 @@ fn config() -> Config {
         blue: resource("blue", n),
         green: resource("green", n),
     };
-    Config::new(Identity {
+    let mut config = Config::new(Identity {
         id: "bgd-1".into(),
         members: vec![pair(0), pair(1)],
-    })
+    });
+    config.wait = SignedDuration::from_secs(60);
+    config
 }
 
 impl World for Fake {
@@ -462,7 +464,7 @@ fn killed_at_any_point_it_comes_to_the_same_end_or_says_that_it_cannot_know() {
             }
         }
     }
-    assert!(kills > 500, "only {kills} points");
+    assert!(kills > 300, "only {kills} points");
     assert!(
         doubts > 0 && doubts < kills / 20,
         "{doubts} doubts in {kills} kills"

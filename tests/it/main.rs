@@ -3,3 +3,4 @@
 mod driver;
 mod journal;
 mod machine;
+mod settle;

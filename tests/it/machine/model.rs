@@ -816,7 +816,7 @@ impl Successors<'_> {
 impl Truth {
     fn observe(&mut self, config: &Config, calm: bool) {
         self.hold.observe(now(), calm, config.limits.max_gap);
-        if self.hold.lasted(now()) >= Some(seconds(1)) {
+        if self.hold.lasted(now()) >= Some(config.stable_for) {
             self.settled = Some(now());
         }
     }
