@@ -166,7 +166,7 @@ impl Journal {
             broken: false,
             _lock: lock,
         };
-        journal.append(Record::Header(header), at)?;
+        journal.append(Record::Header(Box::new(header)), at)?;
         sync_directory(path).map_err(io)?;
         Ok(journal)
     }

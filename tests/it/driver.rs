@@ -223,7 +223,7 @@ fn config() -> Config {
         id: "bgd-1".into(),
         members: vec![pair(0), pair(1)],
     });
-    config.wait = SignedDuration::from_secs(60);
+    config.wait = SignedDuration::from_secs(90);
     config
 }
 

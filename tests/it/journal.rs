@@ -260,7 +260,7 @@ fn a_journal_that_is_not_there_leaves_nothing_behind() {
 #[test]
 fn every_kind_is_known_by_the_name_it_is_written_with() {
     for record in records().into_iter().chain([
-        Record::Header(header(Config::new(identity()))),
+        Record::Header(Box::new(header(Config::new(identity())))),
         Record::Withdrawn { at: at(1) },
         Record::Ended {
             outcome: Outcome::Interrupted,

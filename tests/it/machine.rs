@@ -293,10 +293,10 @@ impl Mutant {
                     };
                 }
             }
-            Self::TakesGoneForRolledBack => {
-                if state == State::Done(Outcome::Unknown { reason: Doubt::Gone }) {
-                    state = State::Done(Outcome::RolledBack { why: "gone".into() });
-                }
+            Self::TakesGoneForRolledBack
+                if state == State::Done(Outcome::Unknown { reason: Doubt::Gone }) =>
+            {
+                state = State::Done(Outcome::RolledBack { why: "gone".into() });
             }
             _ => {}
         }
@@ -433,7 +433,10 @@ impl Play {
             operators,
             budget,
             mutant,
-            plain: matches!(self, Self::Disk | Self::Leaving | Self::TwoOperators),
+            plain: matches!(
+                self,
+                Self::Console | Self::Disk | Self::Leaving | Self::TwoOperators
+            ),
             labels: false,
         }
     }

@@ -173,7 +173,7 @@ proptest! {
         let points = (0..n).map(|i| {
             let seen = if i == place { confirmed(i - 1) } else { confirmed(i) };
             // What it wrote early it does not write later.
-            let written = base + 4000 * MIB + if i >= place { ahead * NOISE } else { 0 };
+            let written = base + 40 * apply * MIB + if i >= place { ahead * NOISE } else { 0 };
             (i as i64 * 1000, written, seen)
         });
         prop_assert_eq!(series(points).trend(), Trend::Shrinking);

@@ -579,9 +579,11 @@ impl Successors<'_> {
             Effect::Lock => {
                 let mut globe = base;
                 let event = match globe.lock {
-                    Some(other) if other != i => Event::LockRefused(Refusal::Locked {
-                        holder: other.to_string(),
-                    }),
+                    Some(other) if other != i && self.setup.mutant != Mutant::LocksDoNotExclude => {
+                        Event::LockRefused(Refusal::Locked {
+                            holder: other.to_string(),
+                        })
+                    }
                     _ => {
                         globe.lock = Some(i);
                         Event::Locked { at: now() }
@@ -1088,6 +1090,7 @@ impl Globe {
             ("a dry run submits", setup.config.dry_run),
             ("two submits for one journal", operator.submits > 0),
             ("submits without the intent on disk", !operator.intends()),
+            ("submits without the lock", !truth.held),
             (
                 "submits while the other operator is at it",
                 other_is_at_it && !self.lock_lost,
