@@ -91,8 +91,16 @@ impl Config {
         if !(30..=3600).contains(&seconds) {
             return Err(format!("--timeout is {seconds} s; RDS takes 30 to 3600 s"));
         }
-        if self.stable_for.is_negative() || self.wait.is_negative() {
-            return Err("--stable-for and --wait must not be negative".into());
+        let day = SignedDuration::from_hours(24);
+        for (name, time) in [
+            ("--stable-for", self.stable_for),
+            ("--wait", self.wait),
+            ("--max-age", self.max_age),
+            ("the time to keep watching", self.grace),
+        ] {
+            if time.is_negative() || time > day {
+                return Err(format!("{name} is {time:#}; it must be from 0 to 24 hours"));
+            }
         }
         if self.wait < self.stable_for {
             return Err(format!(
@@ -121,6 +129,11 @@ impl Config {
     pub(crate) fn fresh(&self, then: Timestamp, now: Timestamp) -> bool {
         within(then, now, self.max_age)
     }
+}
+
+/// A time later by a duration, or the end of time.
+pub(crate) fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
 /// Whether `now` is at or after `then`, by no more than `limit`.
@@ -660,7 +673,7 @@ fn checked(prep: Prep, at: Timestamp, evidence: Evidence) -> Step {
 }
 
 fn settle(prep: Prep, evidence: Evidence, at: Timestamp) -> Step {
-    let deadline = at + prep.patience;
+    let deadline = later(at, prep.patience);
     let sample = Effect::Sample {
         after: SignedDuration::ZERO,
     };

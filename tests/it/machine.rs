@@ -6,6 +6,7 @@
 
 mod explore;
 mod model;
+mod total;
 
 use greenlight::switchover::deployment::{Look, Member, MemberStatus, Status, View};
 use greenlight::switchover::machine::{Answer, Config, Effect, Event, Fault, LastLook, Readiness, State};
