@@ -5,9 +5,12 @@
 mod capacity;
 mod catalogue;
 mod cli;
+mod driver;
 mod facts_scenarios;
+mod journal;
 mod laws;
 mod machine;
 mod scenarios;
+mod settle;
 mod support;
 mod tls;
