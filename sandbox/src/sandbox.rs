@@ -95,10 +95,26 @@ impl Sandbox {
         Self::start_with(scenario, Options::default()).await
     }
 
-    /// Starts a scenario.
+    /// Starts a scenario for code that is not async, such as a test that runs a program against it. The sandbox lives
+    /// on a runtime of its own.
     ///
     /// # Errors
-    /// When the scenario cannot be built, or the port is taken.
+    /// As [`Sandbox::start_with`].
+    ///
+    /// # Panics
+    /// When called from async code.
+    pub fn start_blocking(scenario: Scenario, options: Options) -> Result<Self, Error> {
+        pg::block_on(Self::start_with(scenario, options))
+    }
+
+    /// Starts a scenario.
+    ///
+    /// The sandbox's tasks run on the current runtime: a program that talks to it must not block that runtime's only
+    /// thread.
+    ///
+    /// # Errors
+    /// When the scenario cannot be built, a server does not start, a statement of the scenario fails, or the port is
+    /// taken.
     pub async fn start_with(scenario: Scenario, options: Options) -> Result<Self, Error> {
         let faults = Arc::new(Faults::default());
         let calls = Arc::new(Calls::default());

@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     World,
-    account::{Account, Address},
+    account::{Account, Address, LogFile},
     catalogue::{Catalogue, Engine, GroupKind, Version},
     lock,
 };
@@ -313,6 +313,27 @@ impl World {
             server.replace_settings(settings)?;
         }
         server.reload()
+    }
+
+    /// Puts the servers' logs where the API shows them: all instances of a cluster show that of its server.
+    pub(crate) fn collect_logs(&self) {
+        let Some(databases) = self.databases() else {
+            return;
+        };
+        self.edit(|account| {
+            for (name, resource) in names(account) {
+                let (Endpoint::Instance(id), Some(server)) = (name, databases.server(&resource)) else {
+                    continue;
+                };
+                let log = LogFile {
+                    written: jiff::Timestamp::now(),
+                    text: server.log(),
+                };
+                if let Some(instance) = account.instances.get_mut(&id) {
+                    instance.logs.insert("error/postgresql.log".to_owned(), log);
+                }
+            }
+        });
     }
 
     /// The server of a resource, in a world that has servers.

@@ -456,3 +456,47 @@ async fn a_deleted_green_instance_breaks_its_pair() {
         Some("main-cluster-old1")
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_in_a_running_switchover_can_be_changed() {
+    let sandbox = manual(guide()).await;
+    let endpoint = sandbox.endpoint_url();
+    sandbox.rds().advance(4);
+    let id = create(&sandbox).await;
+    let deployment = [("BlueGreenDeploymentIdentifier", id.as_str())];
+    let switch = || call(&endpoint, "SwitchoverBlueGreenDeployment", &deployment).expect("an answer");
+    switch().ok();
+    assert_eq!(switch().first("Code"), "InvalidBlueGreenDeploymentStateFault");
+    for (action, fields, code) in [
+        (
+            "DeleteBlueGreenDeployment",
+            deployment,
+            "InvalidBlueGreenDeploymentStateFault",
+        ),
+        (
+            "ModifyDBCluster",
+            [("DBClusterIdentifier", "main-cluster")],
+            "InvalidDBClusterStateFault",
+        ),
+        (
+            "FailoverDBCluster",
+            [("DBClusterIdentifier", "main-cluster")],
+            "InvalidDBClusterStateFault",
+        ),
+        (
+            "RebootDBInstance",
+            [("DBInstanceIdentifier", "db-cluster1")],
+            "InvalidDBInstanceState",
+        ),
+        (
+            "DeleteDBInstance",
+            [("DBInstanceIdentifier", "db-cluster1")],
+            "InvalidDBInstanceState",
+        ),
+    ] {
+        let answer = call(&endpoint, action, &fields).expect("an answer");
+        assert_eq!(answer.first("Code"), code, "{action}: {}", answer.body);
+    }
+    sandbox.rds().advance(4);
+    settle(&sandbox, &id, "SWITCHOVER_COMPLETED").await;
+}
