@@ -612,3 +612,63 @@ async fn within_a_major_green_is_a_physical_standby() {
         assert_eq!(slots.expect("an answer").as_deref(), Some("0"));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_goes_with_the_sandbox() {
+    let key = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])
+        .expect("a certificate");
+    let options = Options {
+        certificate: Some(sandbox::pg::Certificate {
+            chain: key.cert.pem(),
+            key: key.signing_key.serialize_pem(),
+        }),
+        ..Options::default()
+    };
+    let scenario = Scenario::load("guide-ready").expect("a built-in scenario");
+    let sandbox = Sandbox::start_with(scenario, options)
+        .await
+        .expect("the scenario is valid");
+    let mut left = Vec::new();
+    for server in [sandbox.blue(), sandbox.green()] {
+        let server = server.expect("a server");
+        assert_eq!(
+            server
+                .value("postgres", "show ssl")
+                .await
+                .expect("an answer")
+                .as_deref(),
+            Some("on")
+        );
+        left.push((server.data_dir().to_path_buf(), server.address()));
+    }
+    let api = sandbox.endpoint_url().replace("http://", "");
+    let endpoints: Vec<_> = sandbox
+        .endpoints("main-cluster")
+        .iter()
+        .map(|proxy| proxy.addr())
+        .collect();
+    // A call that is under way holds nothing back.
+    switch(
+        &sandbox,
+        &sandbox
+            .rds()
+            .deployment("main-to-14")
+            .expect("the scenario makes it")
+            .id,
+    );
+    drop(sandbox);
+    for _ in 0..100 {
+        if left.iter().all(|(folder, _)| !folder.exists()) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    for (folder, address) in left {
+        assert!(!folder.exists(), "{} is left", folder.display());
+        assert!(std::net::TcpStream::connect(address).is_err());
+    }
+    assert!(std::net::TcpStream::connect(api).is_err());
+    for endpoint in endpoints {
+        assert!(std::net::TcpStream::connect(endpoint).is_err());
+    }
+}
