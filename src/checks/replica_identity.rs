@@ -1,0 +1,75 @@
+//! Every replicated table can replicate UPDATE and DELETE.
+
+use serde::Deserialize;
+
+use super::Ctx;
+use crate::{
+    model::Side,
+    verdict::{Finding, Judgement, Verdict},
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    table: String,
+    identity: String,
+    is_partition: bool,
+    estimated_rows: i64,
+    updates_and_deletes: Option<i64>,
+    has_deferrable_key: Option<bool>,
+    usable_index: Option<String>,
+    incomparable: Option<String>,
+}
+
+impl Table {
+    /// Why nothing identifies a row.
+    fn reason(&self) -> String {
+        match (self.identity.as_str(), &self.incomparable) {
+            ("f", Some(columns)) => {
+                format!("has REPLICA IDENTITY FULL and no key, but {columns} cannot be compared")
+            }
+            ("i", _) => "has lost the index that was its replica identity".to_owned(),
+            ("n", _) => "has REPLICA IDENTITY NOTHING".to_owned(),
+            _ if self.has_deferrable_key == Some(true) => "has only a deferrable primary key".to_owned(),
+            _ => "has no primary key and no other replica identity".to_owned(),
+        }
+    }
+
+    /// The cheapest change that works when it is pasted.
+    fn fix(&self) -> String {
+        match (&self.usable_index, &self.incomparable) {
+            (Some(index), _) => format!("alter table {} replica identity using index {index};", self.table),
+            // FULL compares every column on green, which these cannot be.
+            (None, Some(columns)) if self.is_partition => format!(
+                "-- give the partitioned table above {} a primary key: FULL does not work with {columns}",
+                self.table
+            ),
+            (None, Some(_)) => format!(
+                "alter table {} add column replication_id bigint generated always as identity primary key;",
+                self.table
+            ),
+            (None, None) => format!("alter table {} replica identity full;", self.table),
+        }
+    }
+}
+
+pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
+    let mut judgement = Judgement::new();
+    let tables = ctx.rows::<Table>(Side::Blue, "");
+    judgement.more(tables.more);
+    judgement.blind(tables.unseen);
+    for (database, table) in tables.rows {
+        let what = if table.is_partition { "partition" } else { "table" };
+        let mut finding = Finding::new(&table.table, format!("{what} {} {}", table.table, table.reason()))
+            .in_database(database.as_deref())
+            .on(Side::Blue)
+            .fix(table.fix())
+            .evidence("replica identity", table.identity.as_str())
+            .evidence("estimated rows", table.estimated_rows);
+        if let Some(count) = table.updates_and_deletes {
+            finding = finding.evidence("updates and deletes so far", count);
+        }
+        judgement.find(finding);
+    }
+    judgement.done()
+}

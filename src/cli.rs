@@ -1,0 +1,276 @@
+//! The command line as people type it. Structs only: what the words mean is settled in `commands`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    model::{PgVersion, Phase},
+    output::Format,
+    permissions::Purpose,
+    verdict::Level,
+};
+
+/// May this Amazon RDS or Aurora PostgreSQL blue/green upgrade go ahead, now?
+#[derive(Debug, Parser)]
+#[command(
+    name = "greenlight",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 ready · 2 usage · 3 could not look · 10 not ready · 11 not determined · 20-23 switchover\n\
+                  `greenlight help COMMAND` says more; `greenlight explain` lists every check."
+)]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Say more on stderr: -v what is done, -vv how, -vvv everything
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+
+    /// When to use colour
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
+    pub color: Color,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Judge whether a deployment may be created, switched over, or did what it should
+    Check(Box<CheckArgs>),
+    /// Read everything the checks look at into one file, to judge or share later
+    Collect(Box<CollectArgs>),
+    /// Explain a check: what it looks for, why, and how to fix it; without an id, list them
+    Explain {
+        /// The check's id
+        id: Option<String>,
+    },
+    /// List the checks
+    Checks(ChecksArgs),
+    /// Print the least IAM policy for a purpose
+    IamPolicy {
+        /// What it is for
+        #[arg(long = "for", value_name = "PURPOSE", default_value = "check")]
+        purpose: Purpose,
+        /// Only for this engine (default: both)
+        #[arg(long, value_name = "ENGINE")]
+        engine: Option<EngineChoice>,
+    },
+    /// Print the SQL that makes the read-only database role
+    SqlRole {
+        /// Its name
+        #[arg(long, default_value = "greenlight")]
+        name: String,
+        /// It logs in with IAM tokens
+        #[arg(long)]
+        iam: bool,
+    },
+    /// Print the JSON schema of the report
+    Schema,
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// An engine of the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum EngineChoice {
+    /// Aurora PostgreSQL.
+    Aurora,
+    /// RDS for PostgreSQL.
+    Rds,
+}
+
+/// What is looked at.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "What to look at")]
+pub struct TargetArgs {
+    /// Aurora cluster, by name or ARN
+    #[arg(long, value_name = "ID", group = "subject")]
+    pub cluster: Option<String>,
+    /// RDS instance, by name or ARN
+    #[arg(long, value_name = "ID", group = "subject")]
+    pub instance: Option<String>,
+    /// Blue/green deployment, by name or bgd-… identifier
+    #[arg(long, value_name = "ID", group = "subject")]
+    pub deployment: Option<String>,
+    /// Databases only, without AWS: blue as postgres://USER@HOST:PORT/DB or libpq's key=value form
+    #[arg(long, value_name = "URL", group = "subject")]
+    pub blue_url: Option<String>,
+    /// Databases only: green, likewise
+    #[arg(long, value_name = "URL", requires = "blue_url")]
+    pub green_url: Option<String>,
+    /// The version to upgrade to, for example 14.10 or 16; the deployment's own where there is one
+    #[arg(long, value_name = "VERSION")]
+    pub target_version: Option<PgVersion>,
+    /// The (cluster) parameter group that green is to have; the deployment's own where there is one
+    #[arg(long, value_name = "NAME")]
+    pub target_parameter_group: Option<String>,
+}
+
+/// How AWS is reached.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "AWS")]
+pub struct AwsArgs {
+    /// Region, instead of the environment's
+    #[arg(long, value_name = "NAME")]
+    pub region: Option<String>,
+    /// Profile of the AWS configuration
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Endpoint of the RDS API; plain http only on this machine
+    #[arg(long, value_name = "URL")]
+    pub endpoint_url: Option<String>,
+}
+
+/// How the databases are reached.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Databases")]
+pub struct DatabaseArgs {
+    /// Role to log in as (default: PGUSER, else greenlight); `blue=NAME`, `green=NAME` for one side
+    #[arg(long, value_name = "[SIDE=]NAME")]
+    pub db_user: Vec<String>,
+    /// How to log in: password, iam, secret:ARN or command:PROGRAM; `blue=…`, `green=…` for one side
+    #[arg(long, value_name = "[SIDE=]METHOD")]
+    pub auth: Vec<String>,
+    /// Connect to HOST:PORT instead (a tunnel); TLS still verifies the real endpoint
+    #[arg(long, value_name = "SIDE=HOST:PORT")]
+    pub connect: Vec<String>,
+    /// Database to begin with (default: the one made with the cluster, else postgres)
+    #[arg(long, value_name = "NAME")]
+    pub dbname: Option<String>,
+    /// TLS as libpq's sslmode says it (default: verify-full, except on this machine)
+    #[arg(long, value_name = "MODE")]
+    pub tls_mode: Option<String>,
+    /// Trust the roots in this PEM file instead of Amazon's
+    #[arg(long, value_name = "FILE")]
+    pub tls_ca: Option<PathBuf>,
+    /// Longest time for opening a connection, in seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub timeout_connect: Option<u64>,
+    /// Connections to one server at the same time, at most
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub connections: usize,
+    /// Rows of evidence per check and database
+    #[arg(long, value_name = "N", default_value_t = crate::facts::EVIDENCE_ROWS)]
+    pub evidence: u64,
+    /// Looks at the replication lag, a second apart
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub lag_samples: usize,
+}
+
+/// How the verdict is made.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Verdict")]
+pub struct PolicyArgs {
+    /// Policy file: thresholds, levels, waivers (default: greenlight.toml where there is one)
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Only these checks or groups
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// All but these checks or groups
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub skip: Vec<String>,
+    /// Lowest level that makes the verdict "not ready"
+    #[arg(long, value_name = "LEVEL")]
+    pub fail_on: Option<Level>,
+}
+
+/// `greenlight check`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  greenlight check --cluster main --target-version 14.15\n  \
+                  greenlight check --deployment upgrade-main --format json\n  \
+                  greenlight check --blue-url postgres://greenlight@db.internal/app --target-version 17\n  \
+                  greenlight check --facts facts.json"
+)]
+pub struct CheckArgs {
+    /// What is looked at
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Judge a saved facts file instead, without any network
+    #[arg(
+        long,
+        value_name = "FILE",
+        group = "subject",
+        help_heading = "What to look at"
+    )]
+    pub facts: Option<PathBuf>,
+    /// The question (default: what the deployment's state asks for)
+    #[arg(long, value_name = "PHASE", help_heading = "Verdict")]
+    pub phase: Option<Phase>,
+    /// How AWS is reached
+    #[command(flatten)]
+    pub aws: AwsArgs,
+    /// How the databases are reached
+    #[command(flatten)]
+    pub databases: DatabaseArgs,
+    /// How the verdict is made
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// How it is shown
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// How a report is shown.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// What stdout gets
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: Option<Format>,
+    /// Also write the report to a file; may be given again
+    #[arg(short, long = "output", value_name = "FORMAT=FILE")]
+    pub output: Vec<String>,
+}
+
+/// `greenlight collect`.
+#[derive(Debug, Args)]
+pub struct CollectArgs {
+    /// What is looked at
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// How AWS is reached
+    #[command(flatten)]
+    pub aws: AwsArgs,
+    /// How the databases are reached
+    #[command(flatten)]
+    pub databases: DatabaseArgs,
+    /// Where the facts go (default: stdout); readable by the owner alone
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `greenlight checks`.
+#[derive(Debug, Args)]
+pub struct ChecksArgs {
+    /// Only checks of this level
+    #[arg(long, value_name = "LEVEL")]
+    pub level: Option<Level>,
+    /// Only checks of this phase
+    #[arg(long, value_name = "PHASE")]
+    pub phase: Option<Phase>,
+    /// Only checks of this group
+    #[arg(long, value_name = "GROUP")]
+    pub group: Option<String>,
+    /// `table` or `json`
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: Format,
+}

@@ -1,0 +1,178 @@
+//! From a target to a facts document: the control plane, both servers, and a few looks at the lag.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{
+    connect::{ConnectError, ConnectSpec, Session, connect},
+    postgres::{self, Manners, Plan, endpoint, version},
+};
+use crate::{
+    checks,
+    facts::{Fact, Facts, LagSample, Request, Rows, SCHEMA, ServerFacts, Why, rds::RdsFacts},
+    model::{Engine, Phase, Replication, Side},
+    situation::{Applicability, Situation},
+};
+
+/// Everything about a run that is not a connection.
+#[derive(Debug)]
+pub struct Order {
+    /// What was asked for.
+    pub request: Request,
+    /// The engine, as far as it is known beforehand.
+    pub engine: Engine,
+    /// What the control plane said.
+    pub rds: Fact<RdsFacts>,
+    /// The question, where one was asked; without one everything that the catalogue can ask is collected.
+    pub phase: Option<Phase>,
+    /// Collect for every phase and target, for judging later.
+    pub everything: bool,
+    /// Looks at the lag, where there is a green server.
+    pub lag_samples: usize,
+    /// Time between them.
+    pub lag_interval: Duration,
+    /// How politely servers are asked.
+    pub manners: Manners,
+    /// Only what these checks ask; empty for all.
+    pub only: Vec<String>,
+}
+
+/// Told how far collecting has come: side, databases done, databases in all.
+pub type Progress<'a> = dyn Fn(Side, usize, usize) + Sync + 'a;
+
+/// Collects the facts.
+///
+/// # Errors
+/// Where blue cannot be connected to at all: then there is nothing to judge. A green that cannot be reached is a fact.
+pub async fn collect(
+    order: Order,
+    blue: &ConnectSpec,
+    green: Option<&ConnectSpec>,
+    now: Timestamp,
+    progress: &Progress<'_>,
+) -> Result<Facts, ConnectError> {
+    let (blue_first, green_first) = tokio::join!(connect(blue), async {
+        match green {
+            Some(green) => Some(connect(green).await),
+            None => None,
+        }
+    });
+    let blue_first = blue_first?;
+    let engine = match order.engine {
+        Engine::Postgres => engine_of(&blue_first).await,
+        known => known,
+    };
+    let mut facts = Facts {
+        schema: SCHEMA,
+        greenlight: env!("CARGO_PKG_VERSION").to_owned(),
+        collected_at: now,
+        request: order.request,
+        engine,
+        rds: order.rds,
+        blue: Fact::Known(bare(blue, &blue_first)),
+        green: green
+            .zip(green_first.as_ref())
+            .map(|(green, session)| match session {
+                Ok(session) => Fact::Known(bare(green, session)),
+                Err(e) => e.fact(),
+            }),
+        lag: Vec::new(),
+    };
+    let situation = Situation::of(&facts, order.phase);
+    let wanted = |check: &checks::Check| {
+        let named = order.only.is_empty() || order.only.contains(&check.page.id);
+        named && (order.everything || !matches!(situation.applies(&check.page.header), Applicability::No(_)))
+    };
+    let ask = async |side: Side, spec: &ConnectSpec, session: Session| {
+        let plan = Plan::of(side, version(&session), wanted);
+        let told = |done, total| progress(side, done, total);
+        postgres::collect(spec, session, &plan, order.manners, &told).await
+    };
+    let follows = situation.replication != Some(Replication::Physical) && matches!(green_first, Some(Ok(_)));
+    let sample = async {
+        match green {
+            Some(green) if follows => lag(blue, green, order.lag_samples, order.lag_interval).await,
+            _ => Vec::new(),
+        }
+    };
+    let (blue_facts, green_facts, lag) = tokio::join!(
+        ask(Side::Blue, blue, blue_first),
+        async {
+            match (green, green_first) {
+                (Some(green), Some(Ok(session))) => Some(ask(Side::Green, green, session).await),
+                _ => None,
+            }
+        },
+        sample,
+    );
+    facts.blue = Fact::Known(blue_facts);
+    if let Some(green_facts) = green_facts {
+        facts.green = Some(Fact::Known(green_facts));
+    }
+    facts.lag = lag;
+    Ok(facts)
+}
+
+/// Which engine a server is, asked of the server itself where no control plane tells: Aurora has a function that no other
+/// has, and RDS settings that a plain server does not have.
+async fn engine_of(session: &Session) -> Engine {
+    const ASK: &str = "select pg_catalog.to_regprocedure('pg_catalog.aurora_version()') is not null, \
+                       pg_catalog.current_setting('rds.extensions', true) is not null";
+    let Ok(rows) = session.client.query_typed(ASK, &[]).await else {
+        return Engine::Postgres;
+    };
+    match rows.first().map(|row| (row.get(0), row.get(1))) {
+        Some((true, _)) => Engine::Aurora,
+        Some((false, true)) => Engine::Rds,
+        _ => Engine::Postgres,
+    }
+}
+
+fn bare(spec: &ConnectSpec, session: &Session) -> ServerFacts {
+    ServerFacts {
+        endpoint: endpoint(spec),
+        role: session.user.clone(),
+        version: version(session),
+        probes: Default::default(),
+        databases: Default::default(),
+    }
+}
+
+/// One look at a shared probe.
+async fn look(session: &Result<Session, ConnectError>, probe: &str) -> Fact<Rows> {
+    let session = match session {
+        Ok(session) => session,
+        Err(e) => return e.fact(),
+    };
+    let query = checks::shared_probes()
+        .iter()
+        .find(|p| p.name == probe)
+        .and_then(|p| p.queries.iter().find(|q| q.runs_on(version(session))));
+    match query {
+        Some(query) => postgres::probe(&session.client, query, u64::MAX >> 1).await,
+        None => Fact::unknown(
+            Why::NotAsked,
+            format!("no query {probe} for {}", session.server_version),
+        ),
+    }
+}
+
+/// A few looks at the lag, `interval` apart, on sessions of their own.
+pub async fn lag(
+    blue: &ConnectSpec,
+    green: &ConnectSpec,
+    samples: usize,
+    interval: Duration,
+) -> Vec<LagSample> {
+    let (blue, green) = tokio::join!(connect(blue), connect(green));
+    let mut out = Vec::with_capacity(samples);
+    let mut tick = tokio::time::interval(interval);
+    for _ in 0..samples {
+        tick.tick().await;
+        let at = super::clock::now();
+        let (blue, green) = tokio::join!(look(&blue, "lag"), look(&green, "apply"));
+        out.push(LagSample { at, blue, green });
+    }
+    out
+}

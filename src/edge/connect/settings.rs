@@ -1,0 +1,209 @@
+//! What makes a session harmless and its answers the same everywhere.
+//!
+//! The settings go out with the startup message (`options`), where they outrank those of the role and the database and cost
+//! nothing. Then the session is made to prove that it is read-only, since poolers can be told to drop `options` in silence.
+
+use std::{fmt::Write as _, time::Duration};
+
+use futures_util::FutureExt as _;
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+use super::{Cause, classify};
+
+/// Limits inside a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionLimits {
+    /// The longest a statement may run.
+    pub statement: Duration,
+    /// The longest a statement may wait for a lock.
+    pub lock: Duration,
+    /// After how long the server ends a session that does nothing, on PostgreSQL 14 and later; zero for never.
+    pub idle: Duration,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        Self {
+            statement: Duration::from_secs(30),
+            lock: Duration::from_secs(2),
+            idle: Duration::from_secs(600),
+        }
+    }
+}
+
+/// How the session's settings got to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SettingsSent {
+    /// With the startup message.
+    AtStartup,
+    /// With SET, because something in between (RDS Proxy) takes no startup options.
+    AfterLogin,
+}
+
+/// `idle_session_timeout` is new in 14 (<https://www.postgresql.org/docs/14/release-14.html>).
+const HAS_IDLE_SESSION_TIMEOUT: u32 = 140_000;
+
+/// Every setting, known to all versions from 9.6.
+fn all(limits: &SessionLimits) -> Vec<(&'static str, String)> {
+    let milliseconds = |limit: Duration| limit.as_millis().to_string();
+    let fixed = |value: &str| value.to_owned();
+    vec![
+        ("default_transaction_read_only", fixed("on")),
+        ("statement_timeout", milliseconds(limits.statement)),
+        ("lock_timeout", milliseconds(limits.lock)),
+        (
+            "idle_in_transaction_session_timeout",
+            milliseconds(limits.statement.saturating_mul(2)),
+        ),
+        ("search_path", fixed("pg_catalog")),
+        // A query that row security would silently thin out fails instead, and its fact becomes unknown.
+        ("row_security", fixed("off")),
+        // A busy server keeps its workers.
+        ("max_parallel_workers_per_gather", fixed("0")),
+        // The text of answers does not depend on the role.
+        ("client_min_messages", fixed("warning")),
+        ("standard_conforming_strings", fixed("on")),
+        ("quote_all_identifiers", fixed("off")),
+        ("timezone", fixed("UTC")),
+        ("datestyle", fixed("ISO")),
+        ("intervalstyle", fixed("postgres")),
+        ("bytea_output", fixed("hex")),
+        ("extra_float_digits", fixed("3")),
+    ]
+}
+
+/// The startup option: the user's own settings, then ours, since the last one wins.
+pub(super) fn startup_options(own: Option<&str>, limits: &SessionLimits) -> String {
+    all(limits).into_iter().fold(
+        own.unwrap_or_default().to_owned(),
+        |mut options, (name, value)| {
+            let gap = if options.is_empty() { "" } else { " " };
+            let _infallible = write!(options, "{gap}-c {name}={value}");
+            options
+        },
+    )
+}
+
+fn set_statements(limits: &SessionLimits) -> String {
+    all(limits)
+        .into_iter()
+        .fold(String::new(), |mut sql, (name, value)| {
+            let _infallible = write!(sql, "set {name} = '{value}';");
+            sql
+        })
+}
+
+/// `15.14 (Debian …)` as 150014, `9.6.24` as 90624, `19beta1` as 190000.
+pub(super) fn version_number(text: &str) -> Option<u32> {
+    let mut numbers = text
+        .split(|c: char| !c.is_ascii_digit() && c != '.')
+        .next()?
+        .split('.');
+    let major: u32 = numbers.next()?.parse().ok()?;
+    let mut next = || {
+        numbers
+            .next()
+            .map_or(Some(0), |number| number.parse::<u32>().ok())
+    };
+    match major {
+        0..=9 => Some(major * 10_000 + next()? * 100 + next()?),
+        10..=999 => Some(major * 10_000 + next()?),
+        _ => None,
+    }
+}
+
+/// Why a session could not be made safe.
+pub(super) enum Trouble {
+    Driver(tokio_postgres::Error),
+    Lost,
+}
+
+impl Trouble {
+    pub(super) fn into_cause(self, ended: Option<&String>, context: &classify::Context<'_>) -> Cause {
+        match self {
+            Self::Lost => Cause::SettingsLost,
+            Self::Driver(error) if error.is_closed() => Cause::SessionEnded {
+                said: ended
+                    .cloned()
+                    .unwrap_or_else(|| "it closed the connection".to_owned()),
+            },
+            Self::Driver(error) => classify::login_failure(&error, context),
+        }
+    }
+}
+
+/// A session that has just logged in.
+pub(super) struct Settled<'a> {
+    pub(super) client: &'a Client,
+    pub(super) version: Option<u32>,
+    /// Whether the server itself reported `default_transaction_read_only`, as it does from 14 on.
+    pub(super) reported: Option<bool>,
+}
+
+impl Settled<'_> {
+    /// Sends what has not been sent, and makes sure that the session is read-only and looks names up in `pg_catalog`.
+    pub(super) async fn make_sure(&self, sent: SettingsSent, limits: &SessionLimits) -> Result<(), Trouble> {
+        if sent == SettingsSent::AfterLogin {
+            self.client
+                .batch_execute(&set_statements(limits))
+                .await
+                .map_err(Trouble::Driver)?;
+        }
+        if !limits.idle.is_zero()
+            && self
+                .version
+                .is_some_and(|version| version >= HAS_IDLE_SESSION_TIMEOUT)
+        {
+            // Polled once, which queues it ahead of whatever the caller asks first; nobody waits for the answer.
+            let sql = format!("set idle_session_timeout = {}", limits.idle.as_millis());
+            let _answered_later = self.client.batch_execute(&sql).now_or_never();
+        }
+        match (sent, self.reported) {
+            (SettingsSent::AtStartup, Some(true)) => Ok(()),
+            _ => self.ask().await,
+        }
+    }
+
+    async fn ask(&self) -> Result<(), Trouble> {
+        let sql = "select pg_catalog.current_setting('default_transaction_read_only'), pg_catalog.current_setting('search_path')";
+        let answer = self.client.simple_query(sql).await.map_err(Trouble::Driver)?;
+        let safe = answer.iter().any(|message| {
+            matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("on") && row.get(1) == Some("pg_catalog"))
+        });
+        if safe { Ok(()) } else { Err(Trouble::Lost) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_become_numbers() {
+        for (text, number) in [
+            ("15.14 (Debian 15.14-1.pgdg120+1)", Some(150_014)),
+            ("13.12", Some(130_012)),
+            ("9.6.24", Some(90_624)),
+            ("19beta1", Some(190_000)),
+            ("17devel", Some(170_000)),
+            ("10", Some(100_000)),
+            ("", None),
+            ("x", None),
+            ("99999999999", None),
+            ("4000", None),
+        ] {
+            assert_eq!(version_number(text), number, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn own_options_come_first() {
+        let options = startup_options(Some("-c search_path=evil"), &SessionLimits::default());
+        assert!(
+            options.starts_with("-c search_path=evil -c default_transaction_read_only=on "),
+            "{options}"
+        );
+        assert!(options.contains(" -c search_path=pg_catalog"));
+        assert!(startup_options(None, &SessionLimits::default()).starts_with("-c default_"));
+    }
+}

@@ -1,0 +1,328 @@
+//! Asking one PostgreSQL server: which probes, in which databases, all of them at once.
+//!
+//! Promises: read-only sessions in autocommit, so that one broken probe costs one fact; one connection a database, all of
+//! its probes pipelined in a single trip; a bounded number of connections, never the server's last ones; whatever goes
+//! wrong becomes an unknown fact with its reason.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use futures_util::{StreamExt as _, future::join_all, stream};
+use tokio_postgres::{Client, error::SqlState};
+
+use super::connect::{ConnectError, ConnectSpec, Session, connect};
+use crate::{
+    catalogue::{Query, Scope},
+    checks::{self, Check},
+    facts::{DatabaseFacts, DbName, Fact, ProbeName, Rows, ServerFacts, Why},
+    model::{PgVersion, Side},
+};
+
+impl ConnectError {
+    /// The kind of reason that a fact gives for a server or database that could not be connected to.
+    pub fn why(&self) -> Why {
+        match self.cause.code() {
+            "no-connect-privilege"
+            | "wrong-password"
+            | "iam-refused"
+            | "no-role"
+            | "no-credentials"
+            | "no-password" => Why::Privilege,
+            "timeout" => Why::Timeout,
+            _ => Why::Unreachable,
+        }
+    }
+
+    /// As an unknown fact.
+    pub fn fact<T>(&self) -> Fact<T> {
+        Fact::unknown(self.why(), self.to_string())
+    }
+}
+
+/// The server's version as it said on connecting.
+pub fn version(session: &Session) -> PgVersion {
+    session
+        .version_number()
+        .map_or(PgVersion::major(0), PgVersion::from_num)
+}
+
+/// How politely a server is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Manners {
+    /// Connections at the same time, at most.
+    pub connections: usize,
+    /// Longest wait for all probes of one database.
+    pub per_database: Duration,
+    /// Rows of evidence that travel, unless a probe needs all of them.
+    pub evidence_rows: u64,
+}
+
+impl Default for Manners {
+    fn default() -> Self {
+        Self {
+            connections: 8,
+            per_database: Duration::from_secs(60),
+            evidence_rows: crate::facts::EVIDENCE_ROWS,
+        }
+    }
+}
+
+/// The queries to send to one server.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Once.
+    pub server: Vec<(ProbeName, Query)>,
+    /// In every database.
+    pub database: Vec<(ProbeName, Query)>,
+}
+
+impl Plan {
+    /// The probes of the checks that are wanted, on one side of a given version.
+    pub fn of(side: Side, version: PgVersion, wanted: impl Fn(&Check) -> bool) -> Self {
+        let mut plan = Self::default();
+        let mut shared = vec!["databases", "settings"];
+        for check in checks::all().iter().filter(|check| wanted(check)) {
+            let page = &check.page;
+            shared.extend(page.header.needs.iter().map(String::as_str));
+            if page.header.sides.contains(&side) {
+                plan.add(page.header.scope, version, &page.queries);
+            }
+        }
+        for probe in checks::shared_probes()
+            .iter()
+            .filter(|p| shared.contains(&p.name.as_str()))
+        {
+            plan.add(probe.scope, version, &probe.queries);
+        }
+        plan
+    }
+
+    fn add(&mut self, scope: Scope, version: PgVersion, queries: &[Query]) {
+        let list = match scope {
+            Scope::Server => &mut self.server,
+            Scope::Database => &mut self.database,
+            Scope::ControlPlane => return,
+        };
+        list.extend(
+            queries
+                .iter()
+                .filter(|q| q.runs_on(version))
+                .map(|q| (q.probe.clone(), q.clone())),
+        );
+    }
+}
+
+/// The probe's rows as one JSON text: one trip, no per-column code, bounded evidence and the whole count.
+pub fn wrapped(sql: &str, limit: Option<u64>) -> String {
+    let limit = limit.map_or(String::new(), |n| format!(" limit {n}"));
+    format!(
+        "with probe as (\n{sql}\n)\nselect pg_catalog.jsonb_build_object('total', (select pg_catalog.count(*) from probe), \
+         'rows', (select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(q)), '[]') from (select * from probe{limit}) q))::text"
+    )
+}
+
+/// The reason behind a failed statement. The message is the server's own; it holds no secret, since probes have none.
+fn reason<T>(error: &tokio_postgres::Error) -> Fact<T> {
+    let Some(db) = error.as_db_error() else {
+        return Fact::unknown(
+            Why::Unreachable,
+            format!("the connection was lost: {}", root(error)),
+        );
+    };
+    let why = match db.code() {
+        &SqlState::INSUFFICIENT_PRIVILEGE => Why::Privilege,
+        &SqlState::QUERY_CANCELED | &SqlState::LOCK_NOT_AVAILABLE => Why::Timeout,
+        &SqlState::ADMIN_SHUTDOWN | &SqlState::CRASH_SHUTDOWN | &SqlState::CANNOT_CONNECT_NOW => {
+            Why::Unreachable
+        }
+        _ => Why::Error,
+    };
+    Fact::unknown(why, format!("{} ({})", db.message(), db.code().code()))
+}
+
+/// The innermost message of an error.
+fn root(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+/// Runs one probe.
+pub async fn probe(client: &Client, query: &Query, evidence_rows: u64) -> Fact<Rows> {
+    // A page's own limit above the usual one is what its judge needs; the usual one follows the manners.
+    let limit = query.limit.map(|n| {
+        if n == crate::facts::EVIDENCE_ROWS {
+            evidence_rows
+        } else {
+            n
+        }
+    });
+    let answer = client.query_typed(&wrapped(&query.sql, limit), &[]).await;
+    let text: String = match answer.as_deref() {
+        Ok([row]) => match row.try_get(0) {
+            Ok(text) => text,
+            Err(e) => return Fact::unknown(Why::Error, root(&e)),
+        },
+        Ok(_) => return Fact::unknown(Why::Error, "the server did not answer with one row"),
+        Err(e) => return reason(e),
+    };
+    match serde_json::from_str(&text) {
+        Ok(rows) => Fact::Known(rows),
+        Err(e) => Fact::unknown(Why::Error, format!("the server's answer is no JSON: {e}")),
+    }
+}
+
+/// Runs all probes of a list at once on one connection.
+async fn probes(
+    session: &Session,
+    list: &[(ProbeName, Query)],
+    manners: Manners,
+) -> BTreeMap<ProbeName, Fact<Rows>> {
+    let asked = join_all(
+        list.iter()
+            .map(|(_, query)| probe(&session.client, query, manners.evidence_rows)),
+    );
+    let answers = match tokio::time::timeout(manners.per_database, asked).await {
+        Ok(answers) => answers,
+        Err(_) => {
+            let why = format!("no answer within {} s", manners.per_database.as_secs());
+            list.iter()
+                .map(|_| Fact::unknown(Why::Timeout, why.clone()))
+                .collect()
+        }
+    };
+    list.iter().map(|(name, _)| name.clone()).zip(answers).collect()
+}
+
+#[derive(serde::Deserialize)]
+struct Database {
+    name: String,
+    allows_connections: bool,
+    is_template: bool,
+    may_connect: bool,
+}
+
+/// The databases to look into, and those that cannot be.
+fn to_inspect(databases: &Fact<Rows>) -> (Vec<DbName>, BTreeMap<DbName, DatabaseFacts>) {
+    let mut open = Vec::new();
+    let mut closed = BTreeMap::new();
+    let rows = databases.known().map_or(&[][..], |rows| &rows.rows);
+    for row in rows {
+        let Ok(database) = <Database as serde::Deserialize>::deserialize(row) else {
+            continue;
+        };
+        // Templates hold nobody's data, and `rdsadmin` admits nobody but the service.
+        if database.is_template || database.name == "rdsadmin" {
+            continue;
+        }
+        if !database.allows_connections {
+            let why = "the database allows no connections (datallowconn is false)";
+            closed.insert(database.name, Fact::unknown(Why::Unreachable, why));
+        } else if !database.may_connect {
+            let why = format!(
+                "no CONNECT privilege: grant connect on database {} to the checking role",
+                crate::model::quote_ident(&database.name)
+            );
+            closed.insert(database.name, Fact::unknown(Why::Privilege, why));
+        } else {
+            open.push(database.name);
+        }
+    }
+    (open, closed)
+}
+
+/// Connections that may be opened beside those in use, leaving the reserved ones and a few for others.
+const ROOM: &str = "select greatest(1, pg_catalog.current_setting('max_connections')::int \
+     - pg_catalog.current_setting('superuser_reserved_connections')::int - 3 \
+     - (select pg_catalog.count(*) from pg_catalog.pg_stat_activity where backend_type = 'client backend' or backend_type is null))::int, \
+     (select rolconnlimit from pg_catalog.pg_roles where rolname = current_user)";
+
+/// How many sessions beside the first one may be opened.
+async fn room(session: &Session, manners: Manners) -> usize {
+    let Ok(rows) = session.client.query_typed(ROOM, &[]).await else {
+        return 1;
+    };
+    let Some(row) = rows.first() else { return 1 };
+    let free: i32 = row.try_get(0).unwrap_or(1);
+    let limit: i32 = row.try_get(1).unwrap_or(-1);
+    let limit = if limit < 0 { i32::MAX } else { (limit - 1).max(1) };
+    manners
+        .connections
+        .min(usize::try_from(free.min(limit)).unwrap_or(1))
+        .max(1)
+}
+
+/// Asks a server everything in the plan; `first` is a session that is already open.
+pub async fn collect(
+    spec: &ConnectSpec,
+    first: Session,
+    plan: &Plan,
+    manners: Manners,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> ServerFacts {
+    let announced = version(&first);
+    let role = first.user.clone();
+    let (server, room) = tokio::join!(probes(&first, &plan.server, manners), room(&first, manners));
+    let missing = Fact::unknown(Why::Error, "not asked");
+    let (open, mut databases) = to_inspect(server.get("databases").unwrap_or(&missing));
+    let total = open.len() + databases.len();
+    let mut first = Some(first);
+    let work = open.into_iter().map(|name| {
+        // The session at hand serves its own database; the others get one each.
+        let session = if name == spec.database { first.take() } else { None };
+        async move {
+            let facts = one_database(spec, &name, session, &plan.database, manners).await;
+            (name, facts)
+        }
+    });
+    let work: Vec<_> = work.collect();
+    let mut done = stream::iter(work).buffer_unordered(room);
+    while let Some((name, facts)) = done.next().await {
+        databases.insert(name, facts);
+        progress(databases.len(), total);
+    }
+    drop(done);
+    let version = server_version(&server).unwrap_or(announced);
+    ServerFacts {
+        endpoint: endpoint(spec),
+        role,
+        version,
+        probes: server,
+        databases,
+    }
+}
+
+/// `host:port` of the real endpoint.
+pub fn endpoint(spec: &ConnectSpec) -> String {
+    let host = &spec.host;
+    if host.contains(':') {
+        format!("[{host}]:{}", spec.port)
+    } else {
+        format!("{host}:{}", spec.port)
+    }
+}
+
+async fn one_database(
+    spec: &ConnectSpec,
+    name: &str,
+    session: Option<Session>,
+    list: &[(ProbeName, Query)],
+    manners: Manners,
+) -> DatabaseFacts {
+    let session = match session {
+        Some(session) => session,
+        None => match connect(&spec.for_database(name)).await {
+            Ok(session) => session,
+            Err(e) => return e.fact(),
+        },
+    };
+    Fact::Known(probes(&session, list, manners).await)
+}
+
+/// `server_version_num` from the settings, which is exact where the start-up message's text is decorated.
+fn server_version(probes: &BTreeMap<ProbeName, Fact<Rows>>) -> Option<PgVersion> {
+    let rows = &probes.get("settings")?.known()?.rows;
+    let row = rows.iter().find(|r| r["name"] == "server_version_num")?;
+    Some(PgVersion::from_num(row["setting"].as_str()?.parse().ok()?))
+}

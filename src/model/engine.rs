@@ -1,0 +1,69 @@
+//! What kind of PostgreSQL this is, and how its deployment replicates.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The engine behind the endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Engine {
+    /// Aurora PostgreSQL (`aurora-postgresql`).
+    Aurora,
+    /// RDS for PostgreSQL (`postgres`).
+    Rds,
+    /// No control plane was asked: any PostgreSQL.
+    Postgres,
+}
+
+impl Engine {
+    /// From the API's `Engine` string; none for MySQL and the rest.
+    pub fn from_api(engine: &str) -> Option<Self> {
+        match engine {
+            "aurora-postgresql" => Some(Self::Aurora),
+            "postgres" => Some(Self::Rds),
+            _ => None,
+        }
+    }
+
+    /// The API's name of the engine; plain servers have none.
+    pub fn api_name(self) -> Option<&'static str> {
+        match self {
+            Self::Aurora => Some("aurora-postgresql"),
+            Self::Rds => Some("postgres"),
+            Self::Postgres => None,
+        }
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Aurora => "Aurora PostgreSQL",
+            Self::Rds => "RDS for PostgreSQL",
+            Self::Postgres => "PostgreSQL",
+        })
+    }
+}
+
+/// How blue's changes reach green.
+///
+/// Aurora always replicates logically; RDS does for a major upgrade and uses a physical replica otherwise:
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/blue-green-deployments-replication-type.html>.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Replication {
+    /// One publication, slot and subscription per database.
+    Logical,
+    /// A physical read replica of the same major.
+    Physical,
+}
+
+impl fmt::Display for Replication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Logical => "logical",
+            Self::Physical => "physical",
+        })
+    }
+}

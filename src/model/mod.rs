@@ -1,0 +1,16 @@
+//! The vocabulary: versions, LSNs, sides, statuses, names. Pure, small, and used everywhere.
+
+mod engine;
+mod lsn;
+mod names;
+pub mod secret;
+mod side;
+mod status;
+mod version;
+
+pub use engine::{Engine, Replication};
+pub use lsn::Lsn;
+pub use names::{Arn, BadArn, quote_ident};
+pub use side::{Phase, Side};
+pub use status::{DeploymentStatus, MemberStatus};
+pub use version::{BadVersion, Newest, PgVersion, Requirement};

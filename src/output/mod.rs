@@ -1,0 +1,46 @@
+//! One renderer a format. Each takes the same [`View`] and returns the whole text; nothing here does I/O.
+
+pub mod json;
+pub mod table;
+mod text;
+
+use crate::{exit::Exit, facts::Facts, report::Report};
+
+/// What a report can be rendered as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Format {
+    /// For people at a terminal.
+    Table,
+    /// For programs; see `greenlight schema`.
+    Json,
+}
+
+/// Everything that renderers may show.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// The report.
+    pub report: &'a Report,
+    /// The facts behind it: names, versions, lag.
+    pub facts: &'a Facts,
+    /// The exit code that goes with it.
+    pub exit: Exit,
+}
+
+/// How the terminal wants it.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// With ANSI colours.
+    pub color: bool,
+    /// Columns.
+    pub width: usize,
+    /// Also what passed without a note.
+    pub verbose: bool,
+}
+
+/// Renders a report.
+pub fn render(format: Format, view: View<'_>, style: Style) -> String {
+    match format {
+        Format::Table => table::render(view, style),
+        Format::Json => json::render(view),
+    }
+}

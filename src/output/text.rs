@@ -1,0 +1,97 @@
+//! Words and lines for people: plurals, sizes, wrapping.
+
+use unicode_width::UnicodeWidthStr as _;
+
+/// `1 blocker`, `2 blockers`.
+pub(crate) fn count(n: u64, one: &str) -> String {
+    if n == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{n} {one}s")
+    }
+}
+
+/// Bytes in the unit that reads best.
+pub(crate) fn bytes(n: u64) -> String {
+    let units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = n as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < units.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 {
+        format!("{n} bytes")
+    } else {
+        format!("{value:.1} {}", units[unit])
+    }
+}
+
+/// Names from a server may hold control characters; a terminal must not obey them.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c.is_control() && c != '\n' {
+                '\u{FFFD}'
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
+/// Breaks a text at spaces so that it fits; every line after the first begins with `indent` spaces, and the first is
+/// taken to begin at column `indent`. What has no space to break at stays whole, so that it can be copied.
+pub(crate) fn wrap(text: &str, width: usize, indent: usize) -> String {
+    let room = width.saturating_sub(indent).max(20);
+    let pad = " ".repeat(indent);
+    let mut out = String::new();
+    for (n, line) in printable(text).lines().enumerate() {
+        if n > 0 {
+            out.push('\n');
+            out.push_str(&pad);
+        }
+        let mut column = 0;
+        for word in line.split(' ') {
+            let size = word.width();
+            if column > 0 && column + 1 + size > room {
+                out.push('\n');
+                out.push_str(&pad);
+                column = 0;
+            } else if column > 0 {
+                out.push(' ');
+                column += 1;
+            }
+            out.push_str(word);
+            column += size;
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plurals_and_sizes() {
+        assert_eq!(
+            (count(1, "table"), count(0, "table")),
+            ("1 table".to_owned(), "0 tables".to_owned())
+        );
+        assert_eq!(
+            (bytes(512), bytes(1536), bytes(16 << 20)),
+            ("512 bytes".into(), "1.5 KiB".into(), "16.0 MiB".into())
+        );
+    }
+
+    #[test]
+    fn wraps_by_width_and_keeps_long_words() {
+        assert_eq!(wrap("one two three", 24, 2), "one two three");
+        assert_eq!(
+            wrap("eleven letters make a line too long", 30, 4),
+            "eleven letters make a line\n    too long"
+        );
+        assert_eq!(wrap("x\u{1b}[31m", 80, 0), "x\u{FFFD}[31m");
+    }
+}

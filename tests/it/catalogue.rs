@@ -1,0 +1,165 @@
+//! Laws of the catalogue that need no server.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use greenlight::{
+    catalogue::Scope,
+    checks,
+    model::{PgVersion, Side},
+};
+
+fn folder() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/checks"))
+}
+
+/// Every page and shared probe in the folder is registered, and the other way round.
+#[test]
+fn every_page_is_registered() {
+    let mut pages = BTreeSet::new();
+    let mut probes = BTreeSet::new();
+    for group in fs::read_dir(folder()).expect("the catalogue") {
+        let group = group.expect("an entry").path();
+        if !group.is_dir() {
+            continue;
+        }
+        for page in fs::read_dir(&group).expect("a folder") {
+            let page = page.expect("an entry").path();
+            let name = page.file_name().expect("a name").to_string_lossy().into_owned();
+            let Some(id) = name.strip_suffix(".md").filter(|id| !id.contains('.')) else {
+                continue;
+            };
+            match group.file_name().expect("a name").to_str().expect("a plain name") {
+                "_probes" => probes.insert(id.to_owned()),
+                group => pages.insert(format!("{group}/{id}")),
+            };
+        }
+    }
+    let registered: BTreeSet<String> = checks::all()
+        .iter()
+        .map(|c| format!("{}/{}", c.page.group, c.page.id))
+        .collect();
+    assert_eq!(registered, pages);
+    let shared: BTreeSet<String> = checks::shared_probes().iter().map(|p| p.name.clone()).collect();
+    assert_eq!(shared, probes);
+}
+
+#[test]
+fn ids_and_aliases_are_unique() {
+    let mut seen = BTreeSet::new();
+    for check in checks::all() {
+        for id in std::iter::once(&check.page.id).chain(&check.page.header.aliases) {
+            assert!(seen.insert(id), "{id} is used twice");
+        }
+    }
+}
+
+/// What a page must have to be worth reading.
+#[test]
+fn pages_are_whole() {
+    for check in checks::all() {
+        let page = &check.page;
+        let id = &page.id;
+        let header = &page.header;
+        assert!(
+            !header.phases.is_empty() && !header.sides.is_empty(),
+            "{id}: phases and sides"
+        );
+        assert!(!header.sources.is_empty(), "{id}: a fact without a source");
+        assert!(
+            header.sources.iter().all(|s| s.starts_with("https://")),
+            "{id}: a source is a URL"
+        );
+        for section in ["Fix", "Cannot tell", "Scenarios"] {
+            assert!(
+                page.section(section).is_some_and(|s| !s.is_empty()),
+                "{id}: no section {section}"
+            );
+        }
+        assert!(
+            header.scope == Scope::ControlPlane || !page.queries.is_empty() || !header.needs.is_empty(),
+            "{id}: looks at nothing"
+        );
+        if check.is_rows() {
+            assert!(
+                header.message.is_some() || page.queries.iter().all(|q| q.sql.contains("message")),
+                "{id}: no message"
+            );
+        }
+        for need in &header.needs {
+            let known = need.starts_with("rds.") || checks::shared_probes().iter().any(|p| p.name == *need);
+            assert!(known, "{id}: needs {need}, which is no shared probe");
+        }
+        let text = format!("{} {}", header.title, header.effect);
+        assert!(!text.ends_with('.'), "{id}: title and effect are fragments");
+    }
+}
+
+/// Exactly one variant of a probe fits each server it may be sent to.
+#[test]
+fn variants_of_a_probe_are_disjoint() {
+    for check in checks::all() {
+        for major in 10..=19 {
+            let version = PgVersion::new(major, 99);
+            let mut seen = BTreeSet::new();
+            for query in check.page.queries.iter().filter(|q| q.runs_on(version)) {
+                assert!(
+                    seen.insert(&query.probe),
+                    "{}: two variants of {} on {major}",
+                    check.page.id,
+                    query.probe
+                );
+            }
+        }
+    }
+}
+
+/// Every check shows a failure and a pass.
+#[test]
+fn every_check_has_a_failing_and_a_passing_scenario() {
+    for check in checks::all() {
+        let expectations: Vec<&str> = check
+            .page
+            .scenarios
+            .iter()
+            .flat_map(|s| &s.blocks)
+            .filter(|b| b.is("toml expect"))
+            .map(|b| b.text.as_str())
+            .collect();
+        for verdict in ["fail", "pass"] {
+            let needle = format!("verdict = \"{verdict}\"");
+            assert!(
+                expectations.iter().any(|e| e.contains(&needle)),
+                "{}: no scenario with {needle}",
+                check.page.id
+            );
+        }
+    }
+}
+
+/// A probe is one qualified select: what a session's search path would add is not needed.
+#[test]
+fn probes_qualify_what_they_read() {
+    let words = |sql: &str| {
+        sql.to_lowercase()
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    for check in checks::all()
+        .iter()
+        .filter(|c| !c.page.header.sides.contains(&Side::Rds))
+    {
+        for query in &check.page.queries {
+            for pair in words(&query.sql).windows(2) {
+                if ["from", "join"].contains(&pair[0].as_str()) && pair[1].starts_with("pg_") {
+                    assert!(
+                        pair[1].starts_with("pg_catalog."),
+                        "{}: {} is not qualified",
+                        check.page.id,
+                        pair[1]
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The one integration-test binary.
+
+#![expect(clippy::disallowed_methods, reason = "tests read files and the environment")]
+
+mod capacity;
+mod catalogue;
+mod cli;
+mod facts_scenarios;
+mod laws;
+mod machine;
+mod scenarios;
+mod support;
+mod tls;

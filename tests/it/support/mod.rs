@@ -1,0 +1,85 @@
+//! What the tests share: connecting greenlight's collector to the sandbox's servers, and collecting quietly.
+
+use std::{sync::Arc, time::Duration};
+
+use greenlight::{
+    checks::Check,
+    edge::{
+        auth::{Authenticator, Method},
+        collect::{self, Order},
+        connect::ConnectSpec,
+        conninfo::GivenIn,
+        env::Env,
+        postgres::Manners,
+        tls::{Roots, TlsMode, TlsSettings},
+    },
+    facts::{Fact, Facts, Request, Why},
+    model::{Engine, PgVersion, Phase, secret::Secret},
+    situation::Situation,
+};
+use sandbox::pg::Server;
+
+/// The checking role's password; hostile on purpose.
+pub(crate) const PASSWORD: &str = "it's \"100%\" s3cret\\ ✓";
+
+/// Makes the read-only checking role that greenlight asks for.
+pub(crate) async fn checking_role(server: &Server) {
+    let sql = format!(
+        "create role greenlight login password {}; grant pg_monitor to greenlight;",
+        sandbox::pg::literal(PASSWORD)
+    );
+    server
+        .execute("postgres", &sql)
+        .await
+        .expect("the checking role can be made");
+}
+
+/// The way to a sandbox server for a role with the checking role's password.
+pub(crate) fn spec(server: &Server, role: &str) -> ConnectSpec {
+    let auth = Authenticator::new(Method::Password, Env::empty())
+        .with_user(role)
+        .with_password(Secret::new(PASSWORD), GivenIn::ConnectionString);
+    let tls = TlsSettings::new(TlsMode::Disable, Arc::new(Roots::bundled()));
+    ConnectSpec::new(server.host(), server.port(), "postgres", Arc::new(auth), tls)
+}
+
+/// What to collect in a test.
+pub(crate) struct Wanted<'a> {
+    pub(crate) check: Option<&'a Check>,
+    pub(crate) engine: Engine,
+    pub(crate) target: Option<PgVersion>,
+    pub(crate) phase: Option<Phase>,
+    pub(crate) lag_samples: usize,
+}
+
+/// Collects as greenlight does when only databases are asked.
+pub(crate) async fn collect(
+    blue: &ConnectSpec,
+    green: Option<&ConnectSpec>,
+    wanted: Wanted<'_>,
+) -> (Facts, Situation) {
+    let order = Order {
+        request: Request {
+            subject: None,
+            target_version: wanted.target,
+            target_parameter_group: None,
+        },
+        engine: wanted.engine,
+        rds: Fact::unknown(Why::NotAsked, "databases only"),
+        phase: wanted.phase,
+        everything: false,
+        lag_samples: wanted.lag_samples,
+        lag_interval: Duration::from_millis(200),
+        manners: Manners::default(),
+        only: wanted
+            .check
+            .map(|check| check.page.id.clone())
+            .into_iter()
+            .collect(),
+    };
+    let facts = collect::collect(order, blue, green, greenlight::edge::clock::now(), &|_, _, _| {})
+        .await
+        .expect("the sandbox's servers can be connected to");
+    let situation = Situation::of(&facts, wanted.phase);
+    (facts, situation)
+}
