@@ -48,6 +48,8 @@ async fn a_creation_goes_task_by_task() {
         .expect("green is a cluster");
     assert!(green.id.starts_with("main-cluster-green-") && green.id.len() == "main-cluster-green-".len() + 6);
     assert_eq!(green.engine_version, "14.10");
+    assert_eq!(green.clone_group, account.clusters["main-cluster"].clone_group);
+    assert!(green.clone_group.is_some(), "green is a clone");
     // No group was named and the major changes: the default group, without logical replication.
     assert_eq!(green.parameter_group, "default.aurora-postgresql14");
     assert_eq!(deployment.members.len(), 3);
