@@ -239,6 +239,7 @@ impl ClusterSpec {
             replication_source: None,
             read_replicas: self.read_replicas.clone(),
             limitless: self.limitless,
+            clone_group: None,
             tags: self.tags.clone(),
             in_effect: BTreeMap::new(),
             pending_version: None,

@@ -13,12 +13,12 @@ use std::{
 
 use super::{
     World,
-    account::{Account, Address},
+    account::{Account, Address, LogFile},
     catalogue::{Catalogue, Engine, GroupKind, Version},
     lock,
 };
 use crate::{
-    pg::{self, Server, ServerOptions, Settings},
+    pg::{self, Certificate, Server, ServerOptions, Settings},
     proxy::{Mode, Proxy},
     replicate::{self, Replication},
     roles::Roles,
@@ -39,6 +39,7 @@ pub(crate) enum Endpoint {
 #[derive(Debug)]
 pub(crate) struct Databases {
     pub(crate) roles: Roles,
+    certificate: Option<Certificate>,
     servers: Mutex<BTreeMap<String, Server>>,
     endpoints: Mutex<BTreeMap<Endpoint, Proxy>>,
     /// What feeds green, by deployment.
@@ -57,9 +58,10 @@ pub struct Link {
 }
 
 impl Databases {
-    pub(crate) fn new() -> pg::Result<Self> {
+    pub(crate) fn new(certificate: Option<Certificate>) -> pg::Result<Self> {
         Ok(Self {
             roles: Roles::random()?,
+            certificate,
             servers: Mutex::default(),
             endpoints: Mutex::default(),
             links: Mutex::default(),
@@ -86,6 +88,7 @@ impl Databases {
     ) -> pg::Result<Server> {
         let mut options = ServerOptions::new(major);
         options.settings = settings;
+        options.ssl.clone_from(&self.certificate);
         let server = Server::start(options).await?;
         lock(&self.servers).insert(resource_id.to_owned(), server.clone());
         Ok(server)
@@ -313,6 +316,27 @@ impl World {
             server.replace_settings(settings)?;
         }
         server.reload()
+    }
+
+    /// Puts the servers' logs where the API shows them: all instances of a cluster show that of its server.
+    pub(crate) fn collect_logs(&self) {
+        let Some(databases) = self.databases() else {
+            return;
+        };
+        self.edit(|account| {
+            for (name, resource) in names(account) {
+                let (Endpoint::Instance(id), Some(server)) = (name, databases.server(&resource)) else {
+                    continue;
+                };
+                let log = LogFile {
+                    written: jiff::Timestamp::now(),
+                    text: server.log(),
+                };
+                if let Some(instance) = account.instances.get_mut(&id) {
+                    instance.logs.insert("error/postgresql.log".to_owned(), log);
+                }
+            }
+        });
     }
 
     /// The server of a resource, in a world that has servers.

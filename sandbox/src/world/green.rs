@@ -113,6 +113,10 @@ fn default_group(account: &mut Account, kind: GroupKind, plan: &Plan) -> String 
 pub(super) fn make_green(account: &mut Account, id: &str, plan: &Plan) -> Green {
     let green = match &plan.source {
         Source::Cluster(blue_id) => {
+            // Green is a clone, and a cluster joins a group when it is first cloned.
+            if let Some(blue) = account.cluster_mut(blue_id) {
+                blue.clone_group.get_or_insert_with(ids::request);
+            }
             let blue = account
                 .cluster(blue_id)
                 .expect("the plan was made from it")

@@ -99,6 +99,65 @@ fn switch(sandbox: &Sandbox, id: &str) {
         .ok();
 }
 
+/// The way of the guide: a minor upgrade first, which also puts the waiting parameters into effect, then green.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guide_can_be_followed_to_its_end() {
+    let sandbox = start(Scenario::load("guide").expect("a built-in scenario")).await;
+    let endpoint = sandbox.endpoint_url();
+    let fields = [("TargetEngineVersion", "14.10")];
+    let refused = create_with(&sandbox, &fields);
+    assert!(refused.body.contains("engine version 12.14"), "{}", refused.body);
+    let upgrade = [
+        ("DBClusterIdentifier", "main-cluster"),
+        ("EngineVersion", "12.17"),
+    ];
+    let later = call(&endpoint, "ModifyDBCluster", &upgrade)
+        .expect("an answer")
+        .ok();
+    assert_eq!(
+        later.all("EngineVersion"),
+        ["12.14", "12.17"],
+        "in effect, and pending"
+    );
+    let at_once = [&upgrade[..], &[("ApplyImmediately", "true")]].concat();
+    call(&endpoint, "ModifyDBCluster", &at_once)
+        .expect("an answer")
+        .ok();
+    let done =
+        |account: &sandbox::account::Account| account.clusters["main-cluster"].engine_version == "12.17";
+    assert!(sandbox.rds().until(SOON, done).await);
+    let account = sandbox.rds().account();
+    let cluster = &account.clusters["main-cluster"];
+    assert!(
+        cluster
+            .members
+            .iter()
+            .all(|member| member.parameter_status == "in-sync")
+    );
+    assert_eq!(cluster.pending_version, None);
+    let id = create_with(&sandbox, &fields)
+        .ok()
+        .first("BlueGreenDeploymentIdentifier");
+    settle(&sandbox, &id, "AVAILABLE").await;
+    let green = sandbox.green().expect("a server");
+    let rows = "select count(*) from \"a b\".\"Semi;colon\"\"s\"";
+    let rows = green
+        .value("Ünï\"quoted; db", rows)
+        .await
+        .expect("the odd names are there");
+    assert_eq!(rows.as_deref(), Some("20"));
+    let log = call(
+        &endpoint,
+        "DownloadDBLogFilePortion",
+        &[
+            ("DBInstanceIdentifier", "db-cluster1"),
+            ("LogFileName", "error/postgresql.log"),
+        ],
+    );
+    let log = log.expect("an answer").ok().first("LogFileData");
+    assert!(log.contains("logical decoding found consistent point"), "{log}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_pair_switches_over_without_losing_a_row() {
     let Some(packages) = python::packages() else {
@@ -298,6 +357,8 @@ async fn guardrails_refuse_and_a_timeout_rolls_back() {
     // Taking it back does not help: the deployment has to be made anew.
     writer.batch_execute("drop table late").await.expect("DDL");
     refused("DDL that was taken back", "DDL or large object changes").await;
+    green.kill();
+    refused("a dead green", "the environments can't be checked").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -549,5 +610,65 @@ async fn within_a_major_green_is_a_physical_standby() {
             .value("postgres", "select count(*) from pg_replication_slots")
             .await;
         assert_eq!(slots.expect("an answer").as_deref(), Some("0"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_goes_with_the_sandbox() {
+    let key = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])
+        .expect("a certificate");
+    let options = Options {
+        certificate: Some(sandbox::pg::Certificate {
+            chain: key.cert.pem(),
+            key: key.signing_key.serialize_pem(),
+        }),
+        ..Options::default()
+    };
+    let scenario = Scenario::load("guide-ready").expect("a built-in scenario");
+    let sandbox = Sandbox::start_with(scenario, options)
+        .await
+        .expect("the scenario is valid");
+    let mut left = Vec::new();
+    for server in [sandbox.blue(), sandbox.green()] {
+        let server = server.expect("a server");
+        assert_eq!(
+            server
+                .value("postgres", "show ssl")
+                .await
+                .expect("an answer")
+                .as_deref(),
+            Some("on")
+        );
+        left.push((server.data_dir().to_path_buf(), server.address()));
+    }
+    let api = sandbox.endpoint_url().replace("http://", "");
+    let endpoints: Vec<_> = sandbox
+        .endpoints("main-cluster")
+        .iter()
+        .map(|proxy| proxy.addr())
+        .collect();
+    // A call that is under way holds nothing back.
+    switch(
+        &sandbox,
+        &sandbox
+            .rds()
+            .deployment("main-to-14")
+            .expect("the scenario makes it")
+            .id,
+    );
+    drop(sandbox);
+    for _ in 0..100 {
+        if left.iter().all(|(folder, _)| !folder.exists()) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    for (folder, address) in left {
+        assert!(!folder.exists(), "{} is left", folder.display());
+        assert!(std::net::TcpStream::connect(address).is_err());
+    }
+    assert!(std::net::TcpStream::connect(api).is_err());
+    for endpoint in endpoints {
+        assert!(std::net::TcpStream::connect(endpoint).is_err());
     }
 }

@@ -48,6 +48,8 @@ async fn a_creation_goes_task_by_task() {
         .expect("green is a cluster");
     assert!(green.id.starts_with("main-cluster-green-") && green.id.len() == "main-cluster-green-".len() + 6);
     assert_eq!(green.engine_version, "14.10");
+    assert_eq!(green.clone_group, account.clusters["main-cluster"].clone_group);
+    assert!(green.clone_group.is_some(), "green is a clone");
     // No group was named and the major changes: the default group, without logical replication.
     assert_eq!(green.parameter_group, "default.aurora-postgresql14");
     assert_eq!(deployment.members.len(), 3);
@@ -455,4 +457,48 @@ async fn a_deleted_green_instance_breaks_its_pair() {
         account.instances["db-cluster2"].cluster.as_deref(),
         Some("main-cluster-old1")
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_in_a_running_switchover_can_be_changed() {
+    let sandbox = manual(guide()).await;
+    let endpoint = sandbox.endpoint_url();
+    sandbox.rds().advance(4);
+    let id = create(&sandbox).await;
+    let deployment = [("BlueGreenDeploymentIdentifier", id.as_str())];
+    let switch = || call(&endpoint, "SwitchoverBlueGreenDeployment", &deployment).expect("an answer");
+    switch().ok();
+    assert_eq!(switch().first("Code"), "InvalidBlueGreenDeploymentStateFault");
+    for (action, fields, code) in [
+        (
+            "DeleteBlueGreenDeployment",
+            deployment,
+            "InvalidBlueGreenDeploymentStateFault",
+        ),
+        (
+            "ModifyDBCluster",
+            [("DBClusterIdentifier", "main-cluster")],
+            "InvalidDBClusterStateFault",
+        ),
+        (
+            "FailoverDBCluster",
+            [("DBClusterIdentifier", "main-cluster")],
+            "InvalidDBClusterStateFault",
+        ),
+        (
+            "RebootDBInstance",
+            [("DBInstanceIdentifier", "db-cluster1")],
+            "InvalidDBInstanceState",
+        ),
+        (
+            "DeleteDBInstance",
+            [("DBInstanceIdentifier", "db-cluster1")],
+            "InvalidDBInstanceState",
+        ),
+    ] {
+        let answer = call(&endpoint, action, &fields).expect("an answer");
+        assert_eq!(answer.first("Code"), code, "{action}: {}", answer.body);
+    }
+    sandbox.rds().advance(4);
+    settle(&sandbox, &id, "SWITCHOVER_COMPLETED").await;
 }
