@@ -11,13 +11,18 @@
 
 pub mod catalogue;
 pub mod checks;
+pub mod cli;
+pub mod commands;
+pub mod config;
 pub mod edge;
 pub mod exit;
 pub mod facts;
 pub mod gate;
 pub mod model;
 pub mod output;
+pub mod permissions;
 pub mod policy;
 pub mod report;
 pub mod situation;
+pub mod switchover;
 pub mod verdict;

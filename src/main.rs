@@ -1,2 +1,7 @@
-//! The `greenlight` binary.
-fn main() {}
+//! The `greenlight` binary: parse, run, exit.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    greenlight::commands::run().into()
+}

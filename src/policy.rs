@@ -49,12 +49,29 @@ pub struct Waiver {
     /// Why it is accepted.
     pub reason: String,
     /// The last day on which it holds.
+    #[serde(deserialize_with = "day")]
     pub until: jiff::civil::Date,
     /// Who accepted it.
     pub approved_by: Option<String>,
     /// It also accepts that the subject could not be looked at.
     #[serde(default)]
     pub allow_unknown: bool,
+}
+
+/// A day, written as TOML's own date or as a text.
+fn day<'de, D: serde::Deserializer<'de>>(from: D) -> Result<jiff::civil::Date, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Toml(toml::value::Datetime),
+        Text(String),
+    }
+    let text = match Written::deserialize(from)? {
+        Written::Toml(date) => date.to_string(),
+        Written::Text(text) => text,
+    };
+    text.parse()
+        .map_err(|_| serde::de::Error::custom(format!("{text:?} is not a day like 2026-12-31")))
 }
 
 impl Waiver {

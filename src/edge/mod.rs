@@ -1,12 +1,16 @@
 //! The edge: the only place that talks to networks, files, clocks and terminals. Everything else is pure.
 
 pub mod auth;
+pub mod aws;
 pub mod clock;
 pub mod collect;
 pub mod connect;
 pub mod conninfo;
 pub mod env;
+pub mod files;
 pub mod pgpass;
 pub mod postgres;
+pub mod rds;
 pub mod service;
+pub mod terminal;
 pub mod tls;

@@ -1,0 +1,33 @@
+//! `greenlight collect`: everything that any check could look at, in one file.
+
+use super::{Failure, World, target};
+use crate::{
+    cli::CollectArgs,
+    edge::{files, terminal},
+    exit::Exit,
+};
+
+pub(super) async fn run(args: CollectArgs, world: &World) -> Result<Exit, Failure> {
+    let wanted = target::Wanted {
+        phase: None,
+        everything: true,
+        only: &[],
+    };
+    let facts = target::read(&args.target, &args.aws, &args.databases, wanted, world).await?;
+    let mut text = serde_json::to_string_pretty(&facts).map_err(|e| Failure {
+        exit: Exit::Fault,
+        message: format!("cannot write the facts as JSON: {e}"),
+    })?;
+    text.push('\n');
+    match &args.output {
+        Some(path) => {
+            files::write(path, &text)?;
+            terminal::say(&format!(
+                "facts are in {}; judge them with: greenlight check --facts {0}",
+                path.display()
+            ));
+        }
+        None => terminal::print(&text)?,
+    }
+    Ok(Exit::Ready)
+}

@@ -1,0 +1,182 @@
+//! One file a subcommand, and what they share: from flags to a target, from an error to an exit code.
+
+mod check;
+mod checks;
+mod collect;
+mod explain;
+mod target;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use crate::{
+    cli::{Cli, Command, EngineChoice},
+    edge::{auth::LOG_CEILINGS, env::Env, files::FileError, terminal},
+    exit::Exit,
+    model::Engine,
+    output, permissions,
+};
+
+/// Why a command could not do its work: one message for the user, and the exit code.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// Cause and fix.
+    pub message: String,
+}
+
+impl Failure {
+    /// Wrong usage or configuration.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::Usage,
+            message: message.into(),
+        }
+    }
+
+    /// Could not look at all.
+    pub fn blind(message: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::CouldNotLook,
+            message: message.into(),
+        }
+    }
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self {
+            exit: Exit::Fault,
+            message: format!("cannot write to stdout: {error}"),
+        }
+    }
+}
+
+/// What a command sees of the world besides its flags.
+#[derive(Debug)]
+pub struct World {
+    /// The environment.
+    pub env: Env,
+    /// `--color`.
+    pub color: crate::cli::Color,
+    /// `-v`, how many.
+    pub verbose: u8,
+}
+
+/// Runs the command line of this process.
+pub fn run() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to stdout and are no error.
+            let exit = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Ready
+            };
+            let _ = error.print();
+            return exit;
+        }
+    };
+    let world = World {
+        env: Env::from_process(),
+        color: cli.color,
+        verbose: cli.verbose,
+    };
+    log(&world);
+    let outcome = dispatch(cli.command, &world);
+    match outcome {
+        Ok(exit) => exit,
+        Err(failure) => {
+            terminal::say(&format!("error: {}", failure.message));
+            failure.exit
+        }
+    }
+}
+
+fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
+    match command {
+        Command::Check(args) => block_on(check::run(*args, world)),
+        Command::Collect(args) => block_on(collect::run(*args, world)),
+        Command::Explain { id } => explain::run(id.as_deref()),
+        Command::Checks(args) => checks::run(&args),
+        Command::IamPolicy { purpose, engine } => {
+            let engine = match engine {
+                None => Engine::Postgres,
+                Some(EngineChoice::Aurora) => Engine::Aurora,
+                Some(EngineChoice::Rds) => Engine::Rds,
+            };
+            terminal::print(&format!("{:#}\n", permissions::policy(purpose, engine)))?;
+            Ok(Exit::Ready)
+        }
+        Command::SqlRole { name, iam } => {
+            terminal::print(&permissions::role(&name, iam))?;
+            Ok(Exit::Ready)
+        }
+        Command::Schema => {
+            terminal::print(&output::json::schema())?;
+            Ok(Exit::Ready)
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "greenlight", &mut script);
+            terminal::print(&String::from_utf8_lossy(&script))?;
+            Ok(Exit::Ready)
+        }
+    }
+}
+
+/// Runs a command on the runtime; Ctrl-C ends it where nothing has been changed.
+fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure {
+            exit: Exit::Fault,
+            message: format!("cannot start: {e}"),
+        })?;
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            outcome = command => outcome,
+            _ = tokio::signal::ctrl_c() => Err(Failure {
+                exit: Exit::Interrupted,
+                message: "interrupted; nothing was changed".to_owned(),
+            }),
+        }
+    });
+    // A look-up of a name that hangs must not hold up the end.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Diagnostics on stderr: warnings always, more with `-v`; `GREENLIGHT_LOG` has the last word.
+fn log(world: &World) {
+    let level = match world.verbose {
+        0 => "greenlight=warn",
+        1 => "greenlight=info",
+        2 => "greenlight=debug",
+        _ => "greenlight=trace",
+    };
+    let wanted = world.env.get("GREENLIGHT_LOG").unwrap_or(level);
+    // At the level of single steps the SDK logs tokens: whatever is asked for, it stays below that.
+    let filter = if wanted.contains("trace") {
+        format!("{wanted},{LOG_CEILINGS}")
+    } else {
+        wanted.to_owned()
+    };
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .without_time()
+        .init();
+}

@@ -1,0 +1,115 @@
+//! The terminal: how wide it is, whether it wants colour, and a line of progress on stderr.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, IsTerminal as _, Write as _},
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use super::env::Env;
+use crate::{cli::Color, model::Side, output::Style};
+
+/// How stdout wants a report.
+pub fn style(color: Color, verbose: bool, env: &Env) -> Style {
+    let terminal = io::stdout().is_terminal();
+    let color = match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => {
+            terminal
+                && env.get("NO_COLOR").is_none_or(str::is_empty)
+                && env.get("TERM").is_none_or(|t| t != "dumb")
+        }
+    };
+    let width = if terminal {
+        terminal_size::terminal_size().map(|(w, _)| usize::from(w.0))
+    } else {
+        None
+    };
+    Style {
+        color,
+        width: width.unwrap_or(80).clamp(40, 120),
+        verbose,
+    }
+}
+
+/// Writes to stdout. A reader that went away (`| head`) is no error.
+///
+/// # Errors
+/// Where stdout cannot be written, for example because the disk is full.
+pub fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// Says something on stderr.
+pub fn say(text: &str) {
+    // Where stderr is gone there is nobody to tell.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// A line on stderr that says how far collecting has come; nothing where stderr is no terminal.
+#[derive(Debug)]
+pub struct Progress {
+    live: bool,
+    begun: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    sides: BTreeMap<Side, (usize, usize)>,
+    shown: Option<Instant>,
+}
+
+impl Progress {
+    /// Nothing done yet.
+    pub fn start() -> Self {
+        Self {
+            live: io::stderr().is_terminal(),
+            begun: Instant::now(),
+            state: Mutex::default(),
+        }
+    }
+
+    /// What is being waited for before the first database answers.
+    pub fn waiting(&self, what: &str) {
+        if self.live {
+            let _ = write!(io::stderr().lock(), "\r\x1b[K{what} …");
+        }
+    }
+
+    /// Databases read on a side, of how many.
+    pub fn databases(&self, side: Side, done: usize, total: usize) {
+        let Ok(mut state) = self.state.lock() else { return };
+        state.sides.insert(side, (done, total));
+        let recent = state
+            .shown
+            .is_some_and(|at| at.elapsed() < Duration::from_millis(50));
+        if self.live && !(recent && done < total) {
+            state.shown = Some(Instant::now());
+            let sides: Vec<String> = state
+                .sides
+                .iter()
+                .map(|(side, (done, total))| format!("{side} {done}/{total}"))
+                .collect();
+            let _ = write!(
+                io::stderr().lock(),
+                "\r\x1b[Kreading databases: {} …",
+                sides.join(", ")
+            );
+        }
+    }
+
+    /// Takes the line away.
+    pub fn finish(&self) {
+        if self.live {
+            let _ = write!(io::stderr().lock(), "\r\x1b[K");
+        }
+        tracing::info!(seconds = self.begun.elapsed().as_secs_f64(), "collected");
+    }
+}
