@@ -269,7 +269,12 @@ pub(super) fn rows_where(ctx: &Ctx<'_>, matters: impl Fn(&BTreeMap<String, Value
         judgement.blind(gathered.unseen);
         for (database, more) in gathered.more_in {
             let of_database = |(d, _): &&(Option<DbName>, _)| *d == database;
-            if gathered.rows.iter().filter(of_database).all(|(_, row)| matters(row)) {
+            if gathered
+                .rows
+                .iter()
+                .filter(of_database)
+                .all(|(_, row)| matters(row))
+            {
                 judgement.more(more);
             }
         }

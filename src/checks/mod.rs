@@ -73,6 +73,14 @@ checks! {
     rows "upgrade/dangling-roles";
     again "upgrade/function-bodies" => by_step;
     again "upgrade/reserved-names" => by_step;
+    judge "upgrade/rds-extensions" => rds_extensions;
+    judge "upgrade/database-names" => database_names;
+    rows "upgrade/extensions-on-green";
+    rows "upgrade/text-search-indexes";
+    rows "upgrade/unicode-update";
+    rows "upgrade/collation-versions";
+    rows "upgrade/createrole-powers";
+    rows "upgrade/public-schema";
     judge "schema/replica-identity" => replica_identity;
     rows "schema/unlogged-tables";
     judge "rds/deployment-status" => deployment_status;
