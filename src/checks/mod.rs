@@ -99,7 +99,15 @@ checks! {
     judge "replication/subscription-health" => subscription_health;
     rows "replication/tables-synchronised";
     judge "replication/replication-lag" => replication_lag;
-    judge "schema/replica-identity" => replica_identity;
+
+    judge "upgrade/rds-extensions" => rds_extensions;
+    judge "upgrade/database-names" => database_names;
+    rows "upgrade/extensions-on-green";
+    rows "upgrade/text-search-indexes";
+    rows "upgrade/unicode-update";
+    rows "upgrade/collation-versions";
+    rows "upgrade/createrole-powers";
+    rows "upgrade/public-schema";    judge "schema/replica-identity" => replica_identity;
 
     judge "activity/long-transactions" => long_transactions;
     judge "activity/idle-in-transaction" => idle_in_transaction;
