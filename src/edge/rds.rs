@@ -81,9 +81,12 @@ pub async fn collect(config: &SdkConfig, request: &RdsRequest) -> Result<Collect
     aws::credentials(config).await?;
     let client = aws_sdk_rds::config::Builder::from(config).region(Region::new(region.clone()));
     let reader = Reader::new(Client::from_conf(client.build()));
-    let place = request.endpoint_url.as_deref().unwrap_or(&region);
-    let found = subject::find(&reader, &request.subject, place).await?;
-    let sides = sides(&reader, found, place).await?;
+    let place = match &request.endpoint_url {
+        Some(url) => format!("{region} ({url})"),
+        None => region.clone(),
+    };
+    let found = subject::find(&reader, &request.subject, &place).await?;
+    let sides = sides(&reader, found, &place).await?;
     Ok(gather(&reader, request, region, sides).await)
 }
 
@@ -623,10 +626,10 @@ async fn events(
         .map(|i| (SourceType::DbInstance, i.id.as_str()));
     let sources = deployment.into_iter().chain(clusters).chain(instances);
     let read = join_all(sources.map(|(kind, id)| reader.events(kind, id))).await;
-    let mut all = Vec::new();
+    let mut all: Vec<Event> = Vec::new();
     for found in read {
         all.extend(found?);
     }
-    all.sort_by(|a: &Event, b: &Event| b.at.cmp(&a.at));
+    all.sort_by_key(|event| std::cmp::Reverse(event.at));
     Ok(all)
 }

@@ -33,10 +33,7 @@ pub(super) struct Reader {
 }
 
 fn filter(name: &str, value: &str) -> Filter {
-    Filter::builder()
-        .name(name)
-        .values(value)
-        .build()
+    Filter::builder().name(name).values(value).build()
 }
 
 fn unusable(action: &'static str, what: String) -> Failed {
