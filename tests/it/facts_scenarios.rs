@@ -1,7 +1,7 @@
 //! Scenarios of control-plane checks: a merge patch over a healthy facts document, judged by one check.
 
 use greenlight::{
-    catalogue::Scenario,
+    catalogue::{Block, Scenario},
     checks::{self, Check},
     facts::Facts,
     gate,
@@ -197,6 +197,41 @@ fn every_scenario_comes_out_as_its_page_says() {
     }
     assert!(count > 0, "no control-plane check has a scenario");
     assert!(wrong.is_empty(), "of {count} scenarios:\n{}", wrong.join("\n"));
+}
+
+/// The runner is of use only if it notices what is wrong.
+#[test]
+fn a_scenario_with_a_wrong_expectation_is_noticed() {
+    let check = checks::find("managed-password").expect("registered");
+    let with = |expect: &str| {
+        let block = |info: &str, text: &str| Block {
+            info: info.to_owned(),
+            text: text.to_owned(),
+        };
+        let patch = r#"{"rds": {"known": {"blue": {"known": {"cluster": {"managed_password": true}}}}}}"#;
+        let scenario = Scenario {
+            name: "planted".to_owned(),
+            blocks: vec![
+                block("toml scenario", "base = \"aurora-create\""),
+                block("json facts", patch),
+                block("toml expect", expect),
+            ],
+        };
+        run(check, &scenario)
+    };
+    assert_eq!(
+        with("verdict = \"fail\"\nsubjects = [\"main\"]\nlevel = \"blocker\""),
+        Ok("fail")
+    );
+    for wrong in [
+        "verdict = \"pass\"",
+        "verdict = \"fail\"\nsubjects = [\"other\"]",
+        "verdict = \"fail\"\nlevel = \"notice\"",
+        "verdict = \"fail\"\nsays = [\"what it does not say\"]",
+        "verdict = \"fail\"\nsubject = [\"misspelt\"]",
+    ] {
+        assert!(with(wrong).is_err(), "{wrong}");
+    }
 }
 
 /// The report of a document, of its control-plane checks alone: what its databases say is others' business.

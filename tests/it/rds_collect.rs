@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_rds::{Client, config::Credentials};
 use greenlight::{
-    edge::rds::{Collected, RdsError, RdsRequest, Subject, collect},
+    edge::rds::{Collected, READ_ACTIONS, RdsError, RdsRequest, Subject, collect},
     facts::{Fact, Facts, SCHEMA, Why},
     model::{DeploymentStatus, Engine, MemberStatus, PgVersion, Phase},
     policy::Policy,
@@ -502,4 +502,37 @@ async fn nobody_answers() {
     );
     // The cause is told, not only that there is one.
     assert!(error.to_string().to_lowercase().contains("refused"), "{error}");
+}
+
+#[tokio::test]
+async fn only_listed_actions_are_used_and_all_of_them() {
+    let mut used = BTreeSet::new();
+    for (name, subject) in [
+        ("guide-ready", Subject::Cluster("main-cluster".to_owned())),
+        ("rds-instance", Subject::Instance("shop".to_owned())),
+    ] {
+        let mut world = scenario(name);
+        world.proxy.push(sandbox::ProxySpec {
+            name: "pool".to_owned(),
+            target: Some(subject.name().to_owned()),
+            health: "AVAILABLE".to_owned(),
+        });
+        let sandbox = start(world).await;
+        sandbox.calls().clear();
+        let facts = read(&sandbox, request(subject)).await.facts;
+        assert_eq!(facts.proxies.known().map(Vec::len), Some(1));
+        used.extend(
+            sandbox
+                .calls()
+                .all()
+                .into_iter()
+                .map(|call| format!("rds:{}", call.action)),
+        );
+    }
+    // Tags come with the resources they are on, if they may be read.
+    used.insert("rds:ListTagsForResource".to_owned());
+    assert_eq!(
+        used,
+        READ_ACTIONS.iter().map(|&action| action.to_owned()).collect()
+    );
 }
