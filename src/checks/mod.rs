@@ -1,12 +1,15 @@
 //! The registry of checks, and what their judges may see.
 //!
 //! A line `rows "folder/id"` registers a page whose every row is a finding; `judge "folder/id" => module` one with a
-//! judge in `src/checks/module.rs`. The page is compiled in, so a missing file does not build; a test holds that no page
-//! is left out.
+//! judge in `src/checks/module.rs`; `again "folder/id" => module` another page of the same judge. The page is compiled in,
+//! so a missing file does not build; a test holds that no page is left out.
 
+mod compare;
 mod ctx;
 mod plane;
 
+mod room;
+mod shared;
 use std::sync::LazyLock;
 
 use crate::{
@@ -22,8 +25,11 @@ pub use ctx::{Ctx, Gathered, Setting, Settings};
 macro_rules! checks {
     (@judge rows) => { None };
     (@judge judge $module:ident) => { Some($module::judge as Judge) };
+    (@judge again $module:ident) => { Some($module::judge as Judge) };
+    (@module judge $module:ident) => { mod $module; };
+    (@module again $module:ident) => {};
     ($($kind:ident $path:literal $(=> $module:ident)?;)*) => {
-        $($(mod $module;)?)*
+        $($(checks!(@module $kind $module);)?)*
 
         /// Path, page and judge of every check, in the order of the report.
         const REGISTERED: &[(&str, &str, Option<Judge>)] = &[
@@ -41,8 +47,77 @@ macro_rules! shared_probes {
 
 // The order is the order of the report.
 checks! {
+    judge "upgrade/reg-columns" => stored_types;
+    again "upgrade/system-row-columns" => stored_types;
+    again "upgrade/abstime-columns" => stored_types;
+    again "upgrade/sql-identifier-columns" => stored_types;
+    again "upgrade/aclitem-columns" => stored_types;
+    rows "upgrade/with-oids";
+    rows "upgrade/encoding-conversions";
+    rows "upgrade/postfix-operators";
+    rows "upgrade/polymorphic-functions";
+    rows "upgrade/not-null-inheritance";
+    rows "upgrade/multirange-names";
+    rows "upgrade/prepared-transactions";
+    judge "upgrade/removed-objects" => by_step;
+    again "upgrade/removed-settings" => by_step;
+    again "upgrade/removed-function-settings" => by_step;
+    again "upgrade/removed-extensions" => by_step;
+    again "upgrade/c-functions" => by_step;
+    rows "upgrade/role-names";
+    rows "upgrade/closed-databases";
+    rows "upgrade/invalid-databases";
+    rows "upgrade/template-databases";
+    rows "upgrade/many-large-objects";
+    rows "upgrade/extension-updates";
+    rows "upgrade/extension-views";
+    again "upgrade/inlined-functions" => by_step;
+    rows "upgrade/dangling-roles";
+    again "upgrade/function-bodies" => by_step;
+    again "upgrade/reserved-names" => by_step;
+
+    judge "capacity/max-replication-slots" => max_replication_slots;
+    judge "capacity/max-wal-senders" => max_wal_senders;
+    judge "capacity/max-logical-replication-workers" => max_logical_replication_workers;
+    judge "capacity/max-worker-processes" => max_worker_processes;
+    judge "capacity/green-replication-capacity" => green_replication_capacity;
+    judge "capacity/many-databases" => many_databases;
+    judge "replication/logical-replication-enabled" => logical_replication_enabled;
+    judge "replication/pending-restart" => pending_restart;
+    judge "replication/synchronous-commit" => synchronous_commit;
+    judge "replication/external-logical-slots" => external_logical_slots;
+    judge "replication/external-subscriptions" => external_subscriptions;
+    rows "replication/publications";
+    rows "replication/physical-slots";
+    judge "replication/output-plugins" => output_plugins;
+    judge "replication/slot-retention" => slot_retention;
+    judge "replication/replication-timeouts" => replication_timeouts;
+    judge "replication/replication-keepalive" => replication_keepalive;
+    judge "replication/session-replication-role" => session_replication_role;
+    rows "replication/read-only-overrides";
+    judge "replication/slot-health" => slot_health;
+    judge "replication/subscription-health" => subscription_health;
+    rows "replication/tables-synchronised";
+    judge "replication/replication-lag" => replication_lag;
     judge "schema/replica-identity" => replica_identity;
+
+    judge "activity/long-transactions" => long_transactions;
+    judge "activity/idle-in-transaction" => idle_in_transaction;
+    judge "activity/running-ddl" => running_ddl;
+    judge "activity/writes-on-green" => writes_on_green;
+    rows "schema/generated-identity";
+    rows "schema/large-full-identity";
     rows "schema/unlogged-tables";
+    judge "schema/large-objects" => large_objects;
+    rows "schema/unqualified-functions";
+    rows "schema/forced-row-security";
+    rows "schema/always-triggers";
+    rows "schema/event-triggers";
+    judge "schema/sequences" => sequences;
+    judge "schema/materialized-views" => materialized_views;
+    judge "schema/temporary-tables" => temporary_tables;
+    rows "schema/partitioned-tables";
+    rows "schema/foreign-servers";
     judge "rds/deployment-status" => deployment_status;
     judge "rds/deployment-members" => deployment_members;
     judge "rds/deployment-tasks" => deployment_tasks;
@@ -100,9 +175,25 @@ checks! {
     judge "rds/support-end" => support_end;
     judge "rds/production-names" => production_names;
     judge "rds/old-side-removed" => old_side_removed;
+    judge "compare/databases-on-green" => databases_on_green;
+    judge "compare/tables-on-green" => tables_on_green;
+    judge "compare/objects-on-green" => objects_on_green;
 }
 
-shared_probes!["databases", "settings"];
+shared_probes![
+    "apply",
+    "columns-by-type",
+    "databases",
+    "lag",
+    "objects",
+    "overrides",
+    "relations",
+    "senders",
+    "sessions",
+    "settings",
+    "slots",
+    "workers",
+];
 
 /// A judge: pure, no I/O, no clock.
 pub type Judge = fn(&Ctx<'_>) -> Verdict;

@@ -9,10 +9,11 @@ mod target;
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::{
-    cli::{Cli, Command},
-    edge::{env::Env, files::FileError, terminal},
+    cli::{Cli, Command, EngineChoice},
+    edge::{auth::LOG_CEILINGS, env::Env, files::FileError, terminal},
     exit::Exit,
-    output,
+    model::Engine,
+    output, permissions,
 };
 
 /// Why a command could not do its work: one message for the user, and the exit code.
@@ -71,7 +72,12 @@ pub struct World {
 
 /// Runs the command line of this process.
 pub fn run() -> Exit {
-    let cli = match Cli::try_parse() {
+    run_from(std::env::args_os())
+}
+
+/// Runs a command line; the first word is the program's name.
+pub fn run_from(args: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to stdout and are no error.
@@ -106,6 +112,19 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
         Command::Collect(args) => block_on(collect::run(*args, world)),
         Command::Explain { id } => explain::run(id.as_deref()),
         Command::Checks(args) => checks::run(&args),
+        Command::IamPolicy { purpose, engine } => {
+            let engine = match engine {
+                None => Engine::Postgres,
+                Some(EngineChoice::Aurora) => Engine::Aurora,
+                Some(EngineChoice::Rds) => Engine::Rds,
+            };
+            terminal::print(&format!("{:#}\n", permissions::policy(purpose, engine)))?;
+            Ok(Exit::Ready)
+        }
+        Command::SqlRole { name, iam } => {
+            terminal::print(&permissions::role(&name, iam))?;
+            Ok(Exit::Ready)
+        }
         Command::Schema => {
             terminal::print(&output::json::schema())?;
             Ok(Exit::Ready)
@@ -148,9 +167,15 @@ fn log(world: &World) {
         0 => "greenlight=warn",
         1 => "greenlight=info",
         2 => "greenlight=debug",
-        _ => "greenlight=trace,aws_config=debug",
+        _ => "greenlight=trace",
     };
-    let filter = world.env.get("GREENLIGHT_LOG").unwrap_or(level);
+    let wanted = world.env.get("GREENLIGHT_LOG").unwrap_or(level);
+    // At the level of single steps the SDK logs tokens: whatever is asked for, it stays below that.
+    let filter = if wanted.contains("trace") {
+        format!("{wanted},{LOG_CEILINGS}")
+    } else {
+        wanted.to_owned()
+    };
     let filter = tracing_subscriber::EnvFilter::try_new(filter)
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     tracing_subscriber::fmt()
