@@ -33,6 +33,30 @@ use error::Failed;
 use read::{Reader, fact, not_asked};
 use subject::Found;
 
+/// Every IAM action that [`collect`] may use. All of them only read.
+pub const READ_ACTIONS: [&str; 19] = [
+    "rds:DescribeAccountAttributes",
+    "rds:DescribeBlueGreenDeployments",
+    "rds:DescribeDBClusterEndpoints",
+    "rds:DescribeDBClusterParameterGroups",
+    "rds:DescribeDBClusterParameters",
+    "rds:DescribeDBClusters",
+    "rds:DescribeDBEngineVersions",
+    "rds:DescribeDBInstances",
+    "rds:DescribeDBMajorEngineVersions",
+    "rds:DescribeDBParameterGroups",
+    "rds:DescribeDBParameters",
+    "rds:DescribeDBProxies",
+    "rds:DescribeDBProxyTargets",
+    "rds:DescribeEvents",
+    "rds:DescribeGlobalClusters",
+    "rds:DescribeIntegrations",
+    "rds:DescribeOrderableDBInstanceOptions",
+    "rds:DescribePendingMaintenanceActions",
+    // What DescribeDBClusters and DescribeDBInstances need for showing tags.
+    "rds:ListTagsForResource",
+];
+
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RdsRequest {
@@ -81,9 +105,12 @@ pub async fn collect(config: &SdkConfig, request: &RdsRequest) -> Result<Collect
     aws::credentials(config).await?;
     let client = aws_sdk_rds::config::Builder::from(config).region(Region::new(region.clone()));
     let reader = Reader::new(Client::from_conf(client.build()));
-    let place = request.endpoint_url.as_deref().unwrap_or(&region);
-    let found = subject::find(&reader, &request.subject, place).await?;
-    let sides = sides(&reader, found, place).await?;
+    let place = match &request.endpoint_url {
+        Some(url) => format!("{region} ({url})"),
+        None => region.clone(),
+    };
+    let found = subject::find(&reader, &request.subject, &place).await?;
+    let sides = sides(&reader, found, &place).await?;
     Ok(gather(&reader, request, region, sides).await)
 }
 
@@ -623,10 +650,10 @@ async fn events(
         .map(|i| (SourceType::DbInstance, i.id.as_str()));
     let sources = deployment.into_iter().chain(clusters).chain(instances);
     let read = join_all(sources.map(|(kind, id)| reader.events(kind, id))).await;
-    let mut all = Vec::new();
+    let mut all: Vec<Event> = Vec::new();
     for found in read {
         all.extend(found?);
     }
-    all.sort_by(|a: &Event, b: &Event| b.at.cmp(&a.at));
+    all.sort_by_key(|event| std::cmp::Reverse(event.at));
     Ok(all)
 }

@@ -1,7 +1,7 @@
 //! Scenarios of control-plane checks: a merge patch over a healthy facts document, judged by one check.
 
 use greenlight::{
-    catalogue::Scenario,
+    catalogue::{Block, Scenario},
     checks::{self, Check},
     facts::Facts,
     gate,
@@ -202,6 +202,41 @@ fn every_scenario_comes_out_as_its_page_says() {
     assert!(wrong.is_empty(), "of {count} scenarios:\n{}", wrong.join("\n"));
 }
 
+/// The runner is of use only if it notices what is wrong.
+#[test]
+fn a_scenario_with_a_wrong_expectation_is_noticed() {
+    let check = checks::find("managed-password").expect("registered");
+    let with = |expect: &str| {
+        let block = |info: &str, text: &str| Block {
+            info: info.to_owned(),
+            text: text.to_owned(),
+        };
+        let patch = r#"{"rds": {"known": {"blue": {"known": {"cluster": {"managed_password": true}}}}}}"#;
+        let scenario = Scenario {
+            name: "planted".to_owned(),
+            blocks: vec![
+                block("toml scenario", "base = \"aurora-create\""),
+                block("json facts", patch),
+                block("toml expect", expect),
+            ],
+        };
+        run(check, &scenario)
+    };
+    assert_eq!(
+        with("verdict = \"fail\"\nsubjects = [\"main\"]\nlevel = \"blocker\""),
+        Ok("fail")
+    );
+    for wrong in [
+        "verdict = \"pass\"",
+        "verdict = \"fail\"\nsubjects = [\"other\"]",
+        "verdict = \"fail\"\nlevel = \"notice\"",
+        "verdict = \"fail\"\nsays = [\"what it does not say\"]",
+        "verdict = \"fail\"\nsubject = [\"misspelt\"]",
+    ] {
+        assert!(with(wrong).is_err(), "{wrong}");
+    }
+}
+
 /// The report of a document, of its control-plane checks alone: what its databases say is others' business.
 fn report(document: &Value, phase: Phase) -> Report {
     let facts = facts(document);
@@ -252,6 +287,8 @@ fn taking_a_fact_away_never_improves_a_verdict() {
             Verdict::Fail { .. } => 3,
         }
     }
+    /// Parts that hold one fact an entry.
+    const MAPS: [&str; 3] = ["parameter_groups", "orderable_on_target", "orderable_on_source"];
     let gone = serde_json::json!({"unknown": {"why": "privilege", "detail": "the action is missing"}});
     for (name, phase) in [
         ("aurora-create", Phase::Create),
@@ -266,14 +303,19 @@ fn taking_a_fact_away_never_improves_a_verdict() {
             .as_object()
             .expect("an object")
             .iter()
-            .filter(|(_, value)| value.get("known").is_some())
+            .filter(|(key, value)| value.get("known").is_some() || MAPS.contains(&key.as_str()))
             .map(|(key, _)| key.clone())
             .collect();
         let without: Vec<(&String, Facts)> = parts
             .iter()
             .map(|part| {
                 let mut document = whole.clone();
-                document["rds"]["known"][part] = gone.clone();
+                match &mut document["rds"]["known"][part] {
+                    Value::Object(map) if MAPS.contains(&part.as_str()) => {
+                        map.values_mut().for_each(|fact| *fact = gone.clone());
+                    }
+                    fact => *fact = gone.clone(),
+                }
                 (part, facts(&document))
             })
             .collect();
