@@ -29,16 +29,21 @@ pub(super) fn since(version: PgVersion, list: &[(u16, u16)]) -> bool {
     }
 }
 
-pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
-    let mut judgement = Judgement::new();
-    let views = ctx.rows::<Views>(Side::Blue, "");
-    judgement.blind(views.unseen);
-    let harmless = match (ctx.situation.engine, ctx.situation.source) {
+/// Whether blue's version lets a REFRESH pass; a plain server's always does.
+pub(super) fn refresh_is_harmless(ctx: &Ctx<'_>) -> bool {
+    match (ctx.situation.engine, ctx.situation.source) {
         (Engine::Aurora, Some(version)) => since(version, AURORA),
         (Engine::Rds, Some(version)) => since(version, RDS),
         (Engine::Postgres, _) => true,
         (_, None) => false,
-    };
+    }
+}
+
+pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
+    let mut judgement = Judgement::new();
+    let views = ctx.rows::<Views>(Side::Blue, "");
+    judgement.blind(views.unseen);
+    let harmless = refresh_is_harmless(ctx);
     for (database, row) in views.rows.into_iter().filter(|(_, r)| r.views > 0) {
         let (level, effect) = if harmless {
             (Level::Notice, "a refresh on blue does not refresh green: refresh them after the switchover")

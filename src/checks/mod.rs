@@ -6,6 +6,7 @@
 
 mod compare;
 mod ctx;
+mod jobs;
 mod plane;
 
 mod room;
@@ -87,6 +88,7 @@ checks! {
     judge "replication/synchronous-commit" => synchronous_commit;
     judge "replication/external-logical-slots" => external_logical_slots;
     judge "replication/external-subscriptions" => external_subscriptions;
+    judge "replication/replication-extensions" => replication_extensions;
     rows "replication/publications";
     rows "replication/physical-slots";
     judge "replication/output-plugins" => output_plugins;
@@ -95,6 +97,8 @@ checks! {
     judge "replication/replication-keepalive" => replication_keepalive;
     judge "replication/session-replication-role" => session_replication_role;
     rows "replication/read-only-overrides";
+    judge "replication/enhanced-logical-replication" => enhanced_logical_replication;
+    rows "replication/dms-leftovers";
     judge "replication/slot-health" => slot_health;
     judge "replication/subscription-health" => subscription_health;
     rows "replication/tables-synchronised";
@@ -107,7 +111,8 @@ checks! {
     rows "upgrade/unicode-update";
     rows "upgrade/collation-versions";
     rows "upgrade/createrole-powers";
-    rows "upgrade/public-schema";    judge "schema/replica-identity" => replica_identity;
+    rows "upgrade/public-schema";
+    judge "schema/replica-identity" => replica_identity;
 
     judge "activity/long-transactions" => long_transactions;
     judge "activity/idle-in-transaction" => idle_in_transaction;
@@ -115,7 +120,7 @@ checks! {
     judge "activity/writes-on-green" => writes_on_green;
     rows "schema/generated-identity";
     rows "schema/large-full-identity";
-    rows "schema/unlogged-tables";
+    judge "schema/unlogged-tables" => unlogged_tables;
     judge "schema/large-objects" => large_objects;
     rows "schema/unqualified-functions";
     rows "schema/forced-row-security";
@@ -125,6 +130,13 @@ checks! {
     judge "schema/materialized-views" => materialized_views;
     judge "schema/temporary-tables" => temporary_tables;
     rows "schema/partitioned-tables";
+    judge "schema/partition-maintenance" => partition_maintenance;
+    judge "schema/scheduled-jobs" => scheduled_jobs;
+    judge "schema/cron-jobs-on-green" => cron_jobs_on_green;
+    judge "schema/pgaudit-loaded" => pgaudit_loaded;
+    judge "schema/run-time-ddl" => run_time_ddl;
+    rows "schema/migration-tools";
+    rows "schema/access-provisioning";
     rows "schema/foreign-servers";
     judge "rds/deployment-status" => deployment_status;
     judge "rds/deployment-members" => deployment_members;
@@ -192,6 +204,8 @@ shared_probes![
     "apply",
     "columns-by-type",
     "databases",
+    "extensions",
+    "jobs",
     "lag",
     "objects",
     "overrides",

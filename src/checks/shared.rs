@@ -491,3 +491,22 @@ impl Session {
         finding
     }
 }
+
+/// Whether a list of libraries, as `shared_preload_libraries` has it, names one, alone or with its folder.
+pub(super) fn listed(list: &str, library: &str) -> bool {
+    list.split(',')
+        .map(|item| item.trim().trim_matches('"'))
+        .any(|item| {
+            item.rsplit('/')
+                .next()
+                .is_some_and(|name| name.trim_end_matches(".so") == library)
+        })
+}
+
+/// Rows of `extensions`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Extension {
+    pub(super) name: String,
+    pub(super) version: String,
+}
