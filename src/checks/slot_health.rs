@@ -50,7 +50,9 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
         }
     }
     // A database that was made after the deployment has none, and green does not have the database either.
-    for (_, database) in ctx.rows::<Database>(Side::Blue, "databases").rows {
+    let databases = ctx.rows::<Database>(Side::Blue, "databases");
+    judgement.blind(databases.unseen);
+    for (_, database) in databases.rows {
         let counts = database.allows_connections && !database.is_template && database.name != "rdsadmin";
         if counts && !services.iter().any(|s| s.database.as_deref() == Some(&*database.name)) {
             judgement.find(

@@ -14,7 +14,7 @@ fn new_errors(ctx: &Ctx<'_>, subscription: &Apply) -> i64 {
         .iter()
         .filter_map(|sample| sample.green.known())
         .filter_map(|rows| {
-            let rows = rows.rows.iter().filter_map(|row| Apply::parse(row));
+            let rows = rows.rows.iter().filter_map(Apply::parse);
             rows.into_iter()
                 .find(|a| a.name == subscription.name && a.database == subscription.database)
                 .map(|a| a.errors())
