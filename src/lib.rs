@@ -24,4 +24,5 @@ pub mod output;
 pub mod policy;
 pub mod report;
 pub mod situation;
+pub mod switchover;
 pub mod verdict;

@@ -52,6 +52,7 @@ pub struct Waiver {
     /// Why it is accepted.
     pub reason: String,
     /// The last day on which it holds.
+    #[serde(deserialize_with = "day")]
     pub until: jiff::civil::Date,
     /// Who accepted it.
     pub approved_by: Option<String>,
@@ -61,6 +62,22 @@ pub struct Waiver {
     /// Its line in the policy file, from 1.
     #[serde(skip)]
     pub line: Option<usize>,
+}
+
+/// A day, written as TOML's own date or as a text.
+fn day<'de, D: serde::Deserializer<'de>>(from: D) -> Result<jiff::civil::Date, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Toml(toml::value::Datetime),
+        Text(String),
+    }
+    let text = match Written::deserialize(from)? {
+        Written::Toml(date) => date.to_string(),
+        Written::Text(text) => text,
+    };
+    text.parse()
+        .map_err(|_| serde::de::Error::custom(format!("{text:?} is not a day like 2026-12-31")))
 }
 
 impl Waiver {

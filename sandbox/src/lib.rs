@@ -1,3 +1,34 @@
 //! A local RDS: the RDS Query API over HTTP in front of real PostgreSQL servers.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), sandbox::Error> {
+//! let sandbox = sandbox::Sandbox::start(sandbox::Scenario::load("guide")?).await?;
+//! for (name, value) in sandbox.env() {
+//!     // give these to a client: the `aws` command, an SDK, greenlight
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod pg;
+pub mod proxy;
+mod rds;
+pub mod roles;
+mod sandbox;
+mod scenario;
+mod world;
+
+pub use rds::{
+    calls::{Call, Calls},
+    faults::{Effect, FaultRule, Faults, Resource, SwitchoverOutcome},
+};
+pub use sandbox::{Error, Options, Rds, Sandbox};
+pub use scenario::{
+    ClusterSpec, DatabaseSpec, DeploymentSpec, EndpointSpec, GlobalSpec, GroupSpec, InstanceSpec,
+    IntegrationSpec, LoadSpec, MaintenanceSpec, ProxySpec, Scenario, ScenarioError,
+};
+pub use world::{
+    account,
+    catalogue::{Catalogue, Engine, GroupKind, Version},
+    pace::{Speed, Step},
+};

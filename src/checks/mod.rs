@@ -5,6 +5,7 @@
 //! is left out.
 
 mod ctx;
+mod plane;
 
 use std::sync::LazyLock;
 
@@ -42,6 +43,63 @@ macro_rules! shared_probes {
 checks! {
     judge "schema/replica-identity" => replica_identity;
     rows "schema/unlogged-tables";
+    judge "rds/deployment-status" => deployment_status;
+    judge "rds/deployment-members" => deployment_members;
+    judge "rds/deployment-tasks" => deployment_tasks;
+    judge "rds/source-available" => source_available;
+    judge "rds/target-available" => target_available;
+    judge "rds/existing-deployment" => existing_deployment;
+    judge "rds/source-kind" => source_kind;
+    judge "rds/minimum-version" => minimum_version;
+    judge "rds/upgrade-path" => upgrade_path;
+    judge "rds/target-parameter-group" => target_parameter_group;
+    judge "rds/logical-replication-parameter" => logical_replication_parameter;
+    judge "rds/source-parameter-groups-in-sync" => source_parameter_groups_in_sync;
+    judge "rds/target-parameter-groups-in-sync" => target_parameter_groups_in_sync;
+    judge "rds/target-group-default" => target_group_default;
+    judge "rds/target-logical-replication" => target_logical_replication;
+    judge "rds/parameters-kept" => parameters_kept;
+    judge "rds/parameter-values" => parameter_values;
+    judge "rds/force-ssl-default" => force_ssl_default;
+    judge "rds/conflicting-libraries" => conflicting_libraries;
+    judge "rds/cron-off-on-green" => cron_off_on_green;
+    judge "rds/pgaudit-kept" => pgaudit_kept;
+    judge "rds/plan-capture-on-green" => plan_capture_on_green;
+    judge "rds/babelfish" => babelfish;
+    judge "rds/global-rpo" => global_rpo;
+    judge "rds/managed-password" => managed_password;
+    judge "rds/zero-etl" => zero_etl;
+    judge "rds/cross-region-replicas" => cross_region_replicas;
+    judge "rds/cascading-replicas" => cascading_replicas;
+    judge "rds/delayed-replicas" => delayed_replicas;
+    judge "rds/dedicated-log-volume" => dedicated_log_volume;
+    judge "rds/backups-on" => backups_on;
+    judge "rds/global-database" => global_database;
+    judge "rds/proxies" => proxies;
+    judge "rds/quotas" => quotas;
+    judge "rds/class-orderable" => class_orderable;
+    judge "rds/clones" => clones;
+    judge "rds/identifier-length" => identifier_length;
+    judge "rds/replica-health" => replica_health;
+    judge "rds/blue-not-ahead" => blue_not_ahead;
+    judge "rds/pending-upgrade" => pending_upgrade;
+    judge "rds/pending-maintenance" => pending_maintenance;
+    judge "rds/green-at-target-version" => green_at_target_version;
+    judge "rds/properties-kept" => properties_kept;
+    judge "rds/roles-on-green" => roles_on_green;
+    judge "rds/iam-authentication" => iam_authentication;
+    judge "rds/ca-certificates" => ca_certificates;
+    judge "rds/custom-endpoints" => custom_endpoints;
+    judge "rds/autoscaled-readers" => autoscaled_readers;
+    judge "rds/activity-stream" => activity_stream;
+    judge "rds/encryption-kept" => encryption_kept;
+    judge "rds/tags-on-green" => tags_on_green;
+    judge "rds/stack-managed" => stack_managed;
+    judge "rds/failure-events" => failure_events;
+    judge "rds/commit-hold-back" => commit_hold_back;
+    judge "rds/support-end" => support_end;
+    judge "rds/production-names" => production_names;
+    judge "rds/old-side-removed" => old_side_removed;
 }
 
 shared_probes!["databases", "settings"];

@@ -466,4 +466,5 @@ impl Authenticator {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests make files")]
 mod tests;

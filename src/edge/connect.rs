@@ -273,7 +273,8 @@ impl Session {
         settings::version_number(&self.server_version)
     }
 
-    /// Why the connection ended, when it has: the driver's queries say "connection closed" and no more.
+    /// Why the connection ended, when it has. A query that was under way may have the server's last words as its error; one
+    /// that comes later says "connection closed" and no more.
     pub fn ended_because(&self) -> Option<&str> {
         self.driver.ended.get().map(String::as_str)
     }

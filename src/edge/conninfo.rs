@@ -98,12 +98,10 @@ pub enum ConnInfoError {
     /// The text does not have the form of a connection string.
     #[error("{0}")]
     Form(String),
-    /// A keyword nobody knows.
-    #[error("unknown connection setting {key:?}{hint}")]
+    /// A keyword nobody knows. It is not repeated: it may be the rest of a password with a blank in it.
+    #[error("an unknown connection setting{hint}")]
     UnknownKey {
-        /// The keyword.
-        key: String,
-        /// `; did you mean …?` or nothing.
+        /// `; did you mean …?` or what to look at.
         hint: String,
     },
     /// A keyword that asks for something greenlight does not do.
@@ -229,9 +227,9 @@ impl ConnInfo {
         if value.contains('\0') {
             return Err(wrong("has a zero byte"));
         }
-        if value.is_empty() && key != "password" {
-            // An empty value counts as not given, as in libpq; only the keyword must be one.
-            return if is_known(key) { Ok(()) } else { Err(unknown(key)) };
+        if value.is_empty() {
+            // An empty value takes back what came before it and counts as not given, as in libpq.
+            return self.clear(key);
         }
         match key {
             "host" if value.contains(',') => {
@@ -261,10 +259,17 @@ impl ConnInfo {
             }
             "dbname" => self.database = Some(value.to_owned()),
             "user" => self.user = Some(value.to_owned()),
-            "password" => self.password = Some(Secret::new(value)).filter(|password| !password.is_empty()),
+            "password" => self.password = Some(Secret::new(value)),
             "passfile" => self.passfile = Some(PathBuf::from(value)),
             "service" => self.service = Some(value.to_owned()),
-            "sslmode" => self.tls_mode = Some(value.parse()?),
+            "sslmode" => {
+                self.tls_mode = Some(value.parse().map_err(|error| match error {
+                    TlsModeError::Allow => ConnInfoError::Mode(error),
+                    TlsModeError::Unknown(_) => {
+                        wrong("one of disable, prefer (loopback only), require, verify-ca, verify-full")
+                    }
+                })?);
+            }
             "ssl" if value == "true" => self.tls_mode = Some(TlsMode::Require),
             "ssl" => return Err(wrong("only `ssl=true` has a meaning; use sslmode")),
             "sslrootcert" if value == "system" => {
@@ -314,6 +319,28 @@ impl ConnInfo {
                     .map(|(_, why)| refuse(why));
                 return Err(why.unwrap_or_else(|| unknown(key)));
             }
+        }
+        Ok(())
+    }
+
+    fn clear(&mut self, key: &str) -> Result<(), ConnInfoError> {
+        match key {
+            "host" => self.host = None,
+            "hostaddr" => self.hostaddr = None,
+            "port" => self.port = None,
+            "dbname" => self.database = None,
+            "user" => self.user = None,
+            "password" => self.password = None,
+            "passfile" => self.passfile = None,
+            "service" => self.service = None,
+            "sslmode" => self.tls_mode = None,
+            "sslrootcert" => self.tls_ca = None,
+            "channel_binding" => self.channel_binding = None,
+            "connect_timeout" => self.connect_timeout = None,
+            "application_name" => self.application_name = None,
+            "options" => self.options = None,
+            _ if is_known(key) => {}
+            _ => return Err(unknown(key)),
         }
         Ok(())
     }
@@ -489,11 +516,11 @@ fn unknown(key: &str) -> ConnInfoError {
         .map(|known| (strsim::damerau_levenshtein(key, known), known))
         .filter(|(distance, _)| *distance <= 2)
         .min()
-        .map_or_else(String::new, |(_, known)| format!("; did you mean {known:?}?"));
-    ConnInfoError::UnknownKey {
-        key: key.to_owned(),
-        hint,
-    }
+        .map_or_else(
+            || "; values with blanks are written in single quotes".to_owned(),
+            |(_, known)| format!("; did you mean {known:?}?"),
+        );
+    ConnInfoError::UnknownKey { hint }
 }
 
 impl fmt::Display for GivenIn {
@@ -507,4 +534,5 @@ impl fmt::Display for GivenIn {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests make files")]
 mod tests;

@@ -64,6 +64,10 @@ pub fn path(given: Option<&Path>, env: &Env) -> Option<PathBuf> {
 }
 
 /// Looks a connection up in a password file.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "rights are looked at before anything is read"
+)]
 pub fn lookup(path: &Path, key: Key<'_>) -> Lookup {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
@@ -130,7 +134,8 @@ fn skip_field<'a>(line: &'a str, wanted: &str) -> Option<&'a str> {
     let mut line = line.chars();
     loop {
         let written = match line.next()? {
-            ':' => return wanted.next().is_none().then_some(line.as_str()),
+            // A `:` ends the field only where the wanted text ends too, so `::1` may stand unescaped, as in libpq.
+            ':' if wanted.as_str().is_empty() => return Some(line.as_str()),
             '\\' => line.next()?,
             other => other,
         };
@@ -155,6 +160,7 @@ fn unescape(field: &str) -> (String, bool) {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests make files")]
 mod tests {
     use std::fs::Permissions;
 
@@ -210,6 +216,18 @@ mod tests {
             Some(r"p:w\dx"),
             "a backslash before anything else is dropped, as in libpq"
         );
+    }
+
+    #[test]
+    fn colons_of_the_wanted_text_need_no_escape() {
+        let key = Key {
+            host: "::1",
+            user: "a:b",
+            ..KEY
+        };
+        assert_eq!(password("::1:5432:app:a:b:pw", key).as_deref(), Some("pw"));
+        assert_eq!(password(r"\:\:1:5432:app:a\:b:pw", key).as_deref(), Some("pw"));
+        assert_eq!(password("::1:5432:app:a:pw", key), None);
     }
 
     #[test]

@@ -4,13 +4,13 @@
 //! a service that is not there is looked for in `$PGSYSCONFDIR/pg_service.conf`. Unlike libpq no system folder is compiled in.
 
 use std::{
-    fs, io,
+    fmt, fs, io,
     path::{Path, PathBuf},
 };
 
 use super::env::Env;
 
-/// One setting as written, with its place.
+/// One setting as written, with its place. `Debug` leaves the value out.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Entry {
     /// The keyword.
@@ -21,8 +21,14 @@ pub struct Entry {
     pub line: usize,
 }
 
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}=… in line {}", self.key, self.line)
+    }
+}
+
 /// A service's settings and the file they are from.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
     /// The file.
     pub file: PathBuf,
@@ -67,6 +73,7 @@ pub enum ServiceError {
 ///
 /// # Errors
 /// When no file has it, or a file on the way cannot be read or understood.
+#[expect(clippy::disallowed_methods, reason = "this is the file's one reader")]
 pub fn find(name: &str, env: &Env) -> Result<Service, ServiceError> {
     let own = env
         .get("PGSERVICEFILE")
@@ -153,6 +160,7 @@ fn section(text: &str, name: &str) -> Result<Option<Vec<Entry>>, (usize, &'stati
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests make files")]
 mod tests {
     use super::*;
 
@@ -189,12 +197,12 @@ mod tests {
     #[test]
     fn errors_name_file_and_line_and_no_value() {
         let (folder, env) = service_file(TEXT);
-        let message = find("other", &env).err().expect("an odd line").to_string();
+        let message = find("other", &env).expect_err("an odd line").to_string();
         assert!(
             message.ends_with(".pg_service.conf:4: not a `key=value` line"),
             "{message}"
         );
-        let message = find("none", &env).err().expect("not there").to_string();
+        let message = find("none", &env).expect_err("not there").to_string();
         assert!(
             message.starts_with("no service \"none\" in ") && message.contains("PGSERVICEFILE"),
             "{message}"
@@ -206,8 +214,7 @@ mod tests {
         );
         assert!(
             find("blue", &Env::empty())
-                .err()
-                .expect("nowhere")
+                .expect_err("nowhere")
                 .to_string()
                 .contains("neither PGSERVICEFILE")
         );
@@ -220,7 +227,7 @@ mod tests {
         fs::write(folder.path().join("pg_service.conf"), "[shared]\nhost=b\n").expect("written");
         let env = env.with("PGSYSCONFDIR", folder.path().display().to_string());
         assert_eq!(
-            find("shared", &env).ok().expect("in the system folder").entries[0].value,
+            find("shared", &env).expect("in the system folder").entries[0].value,
             "b"
         );
         let file = folder.path().join("pg_service.conf").display().to_string();
@@ -238,7 +245,7 @@ mod tests {
             ("[a]\nldap://x\n", "LDAP"),
         ] {
             let (_folder, env) = service_file(text);
-            let message = find("a", &env).err().expect("refused").to_string();
+            let message = find("a", &env).expect_err("refused").to_string();
             assert!(message.contains(said) && message.contains(":2:"), "{message}");
         }
     }

@@ -21,21 +21,26 @@ pub struct RdsFacts {
     pub region: String,
     /// The API's endpoint where it was overridden.
     pub endpoint_url: Option<String>,
-    /// Production's side: the cluster or instance that was asked for, or the deployment's source.
+    /// The deployment's source: production before the switchover, `…-old1` after it. Without a deployment the cluster
+    /// or instance that was asked for.
     pub blue: Fact<Topology>,
-    /// The deployment's target; `Known(None)` where there is no deployment.
+    /// The deployment's target: green before the switchover, production after it. `Known(None)` where there is no
+    /// deployment, or its target is not there yet.
     pub green: Fact<Option<Topology>>,
     /// The deployment; `Known(None)` where there is none.
     pub deployment: Fact<Option<Deployment>>,
-    /// Parameter groups by `cluster:NAME` and `instance:NAME`: those in use on either side, and the one green is to have.
-    pub parameter_groups: BTreeMap<String, Fact<ParameterGroup>>,
+    /// Parameter groups by `cluster:NAME` and `instance:NAME`, with all their parameters: those in use on either side,
+    /// and the one green is to have. `Known(None)` where there is no such group.
+    pub parameter_groups: BTreeMap<String, Fact<Option<ParameterGroup>>>,
     /// The engine version that blue runs; `Known(None)` where the API does not list it (any more).
     pub source_version: Fact<Option<EngineVersion>>,
+    /// Every engine version of blue's parameter group family: the minor versions that blue could be raised to first.
+    pub minor_versions: Fact<Vec<EngineVersion>>,
     /// The engine version to upgrade to; `Known(None)` where the API does not list it; unknown (not asked) without one.
     pub target_version: Fact<Option<EngineVersion>>,
     /// Support dates of blue's major; `Known(None)` where the API does not list it.
     pub major_version: Fact<Option<MajorVersion>>,
-    /// Instance classes of blue's members: can they be ordered on the target version?
+    /// Instance classes of blue's members: can they be ordered on the target version? Empty without a target version.
     pub orderable_on_target: BTreeMap<String, Fact<bool>>,
     /// Instance classes of blue's members: can they (still) be ordered on blue's version, on which green is first built?
     pub orderable_on_source: BTreeMap<String, Fact<bool>>,
@@ -51,6 +56,9 @@ pub struct RdsFacts {
     pub integrations: Fact<Vec<Integration>>,
     /// Custom endpoints of blue's cluster.
     pub cluster_endpoints: Fact<Vec<ClusterEndpoint>>,
+    /// Clusters that share their storage with blue's by cloning (`clone-group-id`), blue included; `Known(None)` where
+    /// blue is no Aurora cluster.
+    pub clones: Fact<Option<u32>>,
     /// Account quotas by name: `DBInstances`, `DBClusters` …
     pub quotas: Fact<BTreeMap<String, Quota>>,
 }
@@ -125,6 +133,14 @@ pub struct Cluster {
     pub scalability_type: Option<String>,
     /// `CloneGroupId`.
     pub clone_group_id: Option<String>,
+    /// `VPCNetworkingEnabled`: only clusters of the express configuration have it, and there it can be false.
+    pub vpc_networking: Option<bool>,
+    /// `StorageType`: `aurora`, `aurora-iopt1`; or the volume type of a Multi-AZ DB cluster.
+    pub storage_type: Option<String>,
+    /// `EnabledCloudwatchLogsExports`.
+    pub log_exports: Vec<String>,
+    /// `ClusterCreateTime`.
+    pub created_at: Option<Timestamp>,
     /// `PendingModifiedValues.EngineVersion`.
     pub pending_engine_version: Option<String>,
     /// `TagList`.
@@ -203,8 +219,12 @@ pub struct Instance {
     pub auto_minor_version_upgrade: bool,
     /// `ReadReplicaSourceDBInstanceIdentifier`.
     pub replication_source: Option<String>,
+    /// `ReadReplicaSourceDBClusterIdentifier`: it replicates a Multi-AZ DB cluster.
+    pub replication_source_cluster: Option<String>,
     /// `ReadReplicaDBInstanceIdentifiers`: an ARN where it is in another Region.
     pub read_replicas: Vec<String>,
+    /// `ReadReplicaDBClusterIdentifiers`: Aurora or Multi-AZ DB clusters that replicate this instance.
+    pub read_replica_clusters: Vec<String>,
     /// `AssociatedRoles`.
     pub associated_roles: Vec<AssociatedRole>,
     /// `DedicatedLogVolume`.
@@ -215,12 +235,26 @@ pub struct Instance {
     pub allocated_storage_gib: Option<i32>,
     /// `CACertificateIdentifier`.
     pub ca_certificate: Option<String>,
-    /// `CertificateDetails.ValidTill` or `CertificateDetails` of the server certificate.
+    /// `CertificateDetails.ValidTill`: when the server certificate expires.
     pub certificate_valid_till: Option<Timestamp>,
     /// `EngineLifecycleSupport`.
     pub lifecycle_support: Option<String>,
     /// `PendingModifiedValues.EngineVersion`.
     pub pending_engine_version: Option<String>,
+    /// Names of the other fields that `PendingModifiedValues` holds: `DBInstanceClass`, `StorageType` …
+    pub pending_changes: Vec<String>,
+    /// `EnabledCloudwatchLogsExports`.
+    pub log_exports: Vec<String>,
+    /// `PerformanceInsightsEnabled`.
+    pub performance_insights: bool,
+    /// `MonitoringInterval`, seconds; 0 where enhanced monitoring is off.
+    pub monitoring_interval_seconds: Option<i32>,
+    /// `ActivityStreamStatus`.
+    pub activity_stream: Option<String>,
+    /// `StorageVolumeStatus`: `Initializing`, `Optimizing` …
+    pub storage_status: Option<String>,
+    /// `InstanceCreateTime`.
+    pub created_at: Option<Timestamp>,
     /// `StatusInfos`: type, normal, status, message.
     pub status_infos: Vec<StatusInfo>,
     /// `TagList`.
@@ -389,6 +423,10 @@ pub struct PendingMaintenance {
     pub description: Option<String>,
     /// `CurrentApplyDate`.
     pub apply_at: Option<Timestamp>,
+    /// `AutoAppliedAfterDate`: from then on it is applied in the next maintenance window.
+    pub auto_applied_after: Option<Timestamp>,
+    /// `ForcedApplyDate`: it is applied then in any case.
+    pub forced_at: Option<Timestamp>,
 }
 
 /// `Event`. The API gives no event ids.

@@ -3,5 +3,9 @@
 #![expect(clippy::disallowed_methods, reason = "tests read files and the environment")]
 
 mod catalogue;
+mod cli;
+mod facts_scenarios;
+mod laws;
 mod scenarios;
 mod support;
+mod tls;

@@ -21,6 +21,9 @@ use account::Account;
 use binaries::Binaries;
 use cache::Cache;
 
+pub(crate) use binaries::random_hex;
+pub(crate) use port::Port;
+
 pub use error::Error;
 pub use options::{Certificate, ServerOptions, Settings};
 pub use server::{Row, Server, StopMode};

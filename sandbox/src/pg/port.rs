@@ -17,10 +17,10 @@ static TAKEN: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
 /// A port that this process has put aside until the value is dropped. Another process may still take it: starting a
 /// server must be ready for that.
 #[derive(Debug)]
-pub(super) struct Port(u16);
+pub(crate) struct Port(u16);
 
 impl Port {
-    pub(super) fn reserve() -> Result<Self> {
+    pub(crate) fn reserve() -> Result<Self> {
         loop {
             let word = random_hex(4)?;
             let random = u32::from_str_radix(&word, 16).unwrap_or_default();
@@ -35,7 +35,7 @@ impl Port {
         }
     }
 
-    pub(super) fn number(&self) -> u16 {
+    pub(crate) fn number(&self) -> u16 {
         self.0
     }
 }

@@ -1,3 +1,5 @@
 //! Real servers of every major: how they start, stop and disappear, and what is built on them.
 
+mod endpoint;
+mod rds_roles;
 mod servers;

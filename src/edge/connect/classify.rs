@@ -12,6 +12,7 @@ use super::{Cause, ConnectSpec, Phase, Transport, error::printable, wire::FirstW
 use crate::{
     edge::{
         auth::{Credentials, Origin, rds_region},
+        clock,
         tls::{ServerCertificate, roots::day},
     },
     model::secret::Secret,
@@ -103,7 +104,8 @@ fn certificate_failure(
         return bad(reason.to_string(), None);
     };
     match reason {
-        CertificateError::UnknownIssuer => unknown_ca(spec, &shown),
+        // A bad signature is an authority of the right name with another key.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => unknown_ca(spec, &shown),
         // A certificate that is an authority and a server at once; the one in the CA file itself is accepted earlier.
         CertificateError::Other(_) if shown.self_signed => unknown_ca(spec, &shown),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
@@ -119,7 +121,7 @@ fn certificate_failure(
             }
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            if shown.ends < jiff::Timestamp::now() {
+            if shown.ends < clock::now() {
                 Cause::Expired {
                     which: "the server's certificate",
                     ended: day(shown.ends),
@@ -132,7 +134,7 @@ fn certificate_failure(
             }
         }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            if shown.begins > jiff::Timestamp::now() {
+            if shown.begins > clock::now() {
                 Cause::NotYetValid {
                     which: "the server's certificate",
                     begins: day(shown.begins),

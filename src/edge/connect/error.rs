@@ -17,8 +17,7 @@ pub(crate) fn printable(text: &str) -> String {
     for c in text.chars().take(LONGEST_QUOTE) {
         match c {
             '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
-            c if c.is_whitespace() => clean.push(' '),
-            c if c.is_control() => {}
+            c if c.is_whitespace() || c.is_control() => clean.push(' '),
             c => clean.push(c),
         }
     }

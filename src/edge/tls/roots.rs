@@ -3,12 +3,18 @@
 //! rustls takes a root for what it is and never looks at its dates; OpenSSL and so libpq do. Here roots that have ended are
 //! left out when they are loaded, and those that end soon can be listed.
 
-use std::{fmt, fs, path::PathBuf, sync::Arc};
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use rustls::RootCertStore;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::edge::clock;
 
 const BUNDLED: &str = include_str!("../../../certs/rds-roots.pem");
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
@@ -106,15 +112,19 @@ pub enum RootsError {
 impl Roots {
     /// Amazon's roots as vendored in `certs/`: RDS in 27 regions and Amazon Trust Services for RDS Proxy.
     pub fn bundled() -> Self {
-        let roots = read_pem(&PathBuf::from("certs/rds-roots.pem"), BUNDLED.as_bytes())
+        let roots = read_pem(Path::new("certs/rds-roots.pem"), BUNDLED.as_bytes())
             .expect("the vendored roots are read by a test");
-        Self::new(None, roots, Timestamp::now())
+        Self::new(None, roots, clock::now())
     }
 
     /// The roots in a PEM file of any number of certificates; text between the blocks is skipped.
     ///
     /// # Errors
     /// When the file cannot be read, a block is broken, or nothing usable is left; see [`RootsError`].
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "read as bytes: the text around certificates may be in any encoding"
+    )]
     pub fn from_file(file: impl Into<PathBuf>) -> Result<Self, RootsError> {
         let file = file.into();
         match fs::read(&file) {
@@ -129,7 +139,7 @@ impl Roots {
     /// As [`Roots::from_file`].
     pub fn from_pem(file: PathBuf, bytes: &[u8]) -> Result<Self, RootsError> {
         let roots = read_pem(&file, bytes)?;
-        let read = Self::new(Some(file.clone()), roots, Timestamp::now());
+        let read = Self::new(Some(file.clone()), roots, clock::now());
         if read.trusted.is_empty() {
             let last = read
                 .ended
@@ -229,10 +239,10 @@ pub(crate) fn day(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d").to_string()
 }
 
-fn read_pem(file: &PathBuf, bytes: &[u8]) -> Result<Vec<Root>, RootsError> {
+fn read_pem(file: &Path, bytes: &[u8]) -> Result<Vec<Root>, RootsError> {
     let text = String::from_utf8_lossy(bytes);
     let broken = |line: usize, why: &str| RootsError::Block {
-        file: file.clone(),
+        file: file.to_path_buf(),
         line,
         why: why.to_owned(),
     };
@@ -273,7 +283,7 @@ fn read_pem(file: &PathBuf, bytes: &[u8]) -> Result<Vec<Root>, RootsError> {
             _ => "",
         };
         return Err(RootsError::Empty {
-            file: file.clone(),
+            file: file.to_path_buf(),
             found,
         });
     }
@@ -329,7 +339,7 @@ pub(crate) mod tests {
             roots.ended()
         );
         assert_eq!(roots.store().len(), 89, "rustls takes every one of them");
-        let soon = roots.ending_within(Timestamp::now(), 90);
+        let soon = roots.ending_within(clock::now(), 90);
         assert!(
             soon.is_empty(),
             "get a new bundle, see certs/README.md; ending soon: {soon:?}"

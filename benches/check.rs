@@ -1,0 +1,223 @@
+//! What a full check costs, as ratios to references measured in the same run.
+//!
+//! `cargo bench --bench check` builds 30 databases with 500 tables each on one server and prints: a whole run of the binary
+//! against (a) one `psql` start and one catalogue query per database and (b) the same probes one after the other; the
+//! round trips per database; the memory at 100 databases with 1,000 offending tables each; the start-up; the binary's size.
+//! Nothing here passes or fails: figures are read by people.
+
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+#![expect(clippy::disallowed_methods, reason = "the clock is what is measured")]
+
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use greenlight::{
+    catalogue::Scope,
+    checks,
+    edge::postgres::{Plan, wrapped},
+    model::{PgVersion, Side},
+};
+use sandbox::{
+    pg::{Server, ServerOptions, block_on},
+    proxy::Proxy,
+};
+
+const GREENLIGHT: &str = env!("CARGO_BIN_EXE_greenlight");
+const MAJOR: u32 = 15;
+const PASSWORD: &str = "bench";
+
+/// Runs `work` a few times and gives the best, which disturbs least.
+fn best(times: usize, mut work: impl FnMut()) -> Duration {
+    (0..times)
+        .map(|_| {
+            let begun = Instant::now();
+            work();
+            begun.elapsed()
+        })
+        .min()
+        .unwrap_or_default()
+}
+
+fn greenlight(port: u16, only: &[&str]) -> Command {
+    let mut command = Command::new(GREENLIGHT);
+    command
+        .args([
+            "check",
+            "--target-version",
+            "18",
+            "--format",
+            "json",
+            "--blue-url",
+        ])
+        .arg(format!("postgres://greenlight@127.0.0.1:{port}/postgres"))
+        .args(only)
+        .env("PGPASSWORD", PASSWORD)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
+async fn server(databases: usize, tables: usize) -> (Server, Vec<String>) {
+    let options = ServerOptions::new(MAJOR)
+        .logical()
+        .setting("max_connections", "200");
+    let server = Server::start(options).await.expect("a server");
+    let role = format!("create role greenlight login password '{PASSWORD}'; grant pg_monitor to greenlight;");
+    server
+        .execute("postgres", &role)
+        .await
+        .expect("the checking role");
+    server
+        .execute("postgres", "create database one")
+        .await
+        .expect("a database");
+    let fill = format!(
+        "do $$ begin for n in 1..{tables} loop execute format('create table t%s (v text, w int, x timestamptz)', n); end loop; end $$"
+    );
+    server.execute("one", &fill).await.expect("tables");
+    server.execute("one", "vacuum analyze").await.expect("statistics");
+    let mut names = vec!["one".to_owned()];
+    for n in 2..=databases {
+        let name = format!("db{n}");
+        let sql = format!("create database {name} template one");
+        server.execute("postgres", &sql).await.expect("a copy");
+        names.push(name);
+    }
+    (server, names)
+}
+
+/// (a) The least that a shell script does: psql and one catalogue query per database.
+fn psql(port: u16, names: &[String]) -> Option<Duration> {
+    let run = |name: &String| {
+        Command::new("psql")
+            .args(["-XAtq", "-h", "127.0.0.1", "-p", &port.to_string(), "-U", "greenlight", "-d", name, "-c"])
+            .arg("select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind = 'r'")
+            .env("PGPASSWORD", PASSWORD)
+            .stdout(Stdio::null())
+            .status()
+    };
+    if run(&names[0]).is_err() {
+        return None;
+    }
+    Some(best(3, || {
+        for name in names {
+            assert!(run(name).expect("psql runs").success());
+        }
+    }))
+}
+
+/// (b) The same probes, one after the other, prepared as a plain client does it.
+async fn one_after_the_other(server: &Server, names: &[String]) -> Duration {
+    let version = PgVersion::new(15, 0);
+    let plan = Plan::of(Side::Blue, version, |_| true);
+    let begun = Instant::now();
+    for (n, name) in names.iter().map(String::as_str).chain(["postgres"]).enumerate() {
+        let client = server
+            .connect_as(name, "greenlight", PASSWORD)
+            .await
+            .expect("a session");
+        client
+            .batch_execute("set search_path = pg_catalog")
+            .await
+            .expect("a setting");
+        let server_probes = if n == 0 { plan.server.as_slice() } else { &[] };
+        for (_, query) in plan.database.iter().chain(server_probes) {
+            let _ = client.query(&wrapped(&query.sql, query.limit), &[]).await;
+        }
+    }
+    begun.elapsed()
+}
+
+fn peak_memory(mut command: Command) -> Option<u64> {
+    let mut child = command.spawn().ok()?;
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait().ok()?.is_none() {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line
+            .and_then(|l| l.trim().trim_end_matches(" kB").parse::<u64>().ok())
+            .unwrap_or(0);
+        peak = peak.max(kib);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Some(peak)
+}
+
+fn main() {
+    // `cargo test` runs benches once to see that they work; the figures would mean nothing there.
+    if !std::env::args().any(|a| a == "--bench") {
+        return;
+    }
+    let size = std::fs::metadata(Path::new(GREENLIGHT)).map_or(0, |m| m.len());
+    let start = best(20, || {
+        let done = Command::new(GREENLIGHT)
+            .arg("--version")
+            .stdout(Stdio::null())
+            .status();
+        assert!(done.expect("the binary runs").success());
+    });
+    println!(
+        "start-up of --version   {:.1} ms (aim: under 15)",
+        start.as_secs_f64() * 1e3
+    );
+    println!("binary                  {:.1} MB", size as f64 / 1e6);
+    let probes = |scope| {
+        checks::all()
+            .iter()
+            .filter(|c| c.page.header.scope == scope)
+            .count()
+    };
+    println!(
+        "catalogue               {} checks, {} of them per database",
+        checks::all().len(),
+        probes(Scope::Database)
+    );
+
+    let (small, names) = block_on(server(30, 500));
+    let whole = best(5, || {
+        greenlight(small.port(), &[]).status().expect("the binary runs");
+    });
+    println!(
+        "30 databases x 500      {:.2} s for a full check",
+        whole.as_secs_f64()
+    );
+    match psql(small.port(), &names) {
+        Some(reference) => println!(
+            "  to (a) psql           {:.2} of {:.2} s (aim: under 0.5)",
+            whole.as_secs_f64() / reference.as_secs_f64(),
+            reference.as_secs_f64()
+        ),
+        None => println!("  to (a) psql           not measured: there is no psql here"),
+    }
+    let reference = block_on(one_after_the_other(&small, &names));
+    println!(
+        "  to (b) one by one     {:.2} of {:.2} s (aim: under 0.2)",
+        whole.as_secs_f64() / reference.as_secs_f64(),
+        reference.as_secs_f64()
+    );
+    let proxy = block_on(Proxy::start(small.address())).expect("a proxy");
+    greenlight(proxy.addr().port(), &[])
+        .status()
+        .expect("the binary runs");
+    let counted = proxy.counters();
+    println!(
+        "  round trips           {:.1} per database over {} connections (aim: at most 4)",
+        counted.round_trips as f64 / (names.len() + 1) as f64,
+        counted.accepted
+    );
+    drop(proxy);
+    drop(small);
+
+    let (large, _) = block_on(server(100, 1000));
+    match peak_memory(greenlight(large.port(), &[])) {
+        Some(kib) => println!(
+            "100 databases x 1,000   {:.0} MB at the peak (aim: under 64)",
+            kib as f64 / 1024.0
+        ),
+        None => println!("100 databases x 1,000   memory not measured here"),
+    }
+}

@@ -1,0 +1,113 @@
+//! Minor upgrades in place, failovers and the end of snapshots.
+
+use std::sync::Arc;
+
+use super::{World, pace::Step};
+use crate::rds::fault::Fault;
+
+impl World {
+    /// Upgrades a cluster or an instance on its own within its major; it is `upgrading` already.
+    pub(crate) fn begin_minor_upgrade(self: &Arc<Self>, resource_id: &str, version: String) {
+        let world = Arc::clone(self);
+        let resource_id = resource_id.to_owned();
+        self.spawn(async move {
+            world.pace.step(Step::Reboot).await;
+            world.edit(|account| {
+                let upgraded = |status: &mut String, of: &mut String| {
+                    "available".clone_into(status);
+                    of.clone_from(&version);
+                };
+                let mut reboot = Vec::new();
+                for cluster in account
+                    .clusters
+                    .values_mut()
+                    .filter(|found| found.resource_id == resource_id)
+                {
+                    upgraded(&mut cluster.status, &mut cluster.engine_version);
+                    reboot.extend(cluster.members.iter().map(|member| member.id.clone()));
+                }
+                let members = reboot.clone();
+                for instance in account.instances.values_mut() {
+                    if instance.resource_id == resource_id || members.contains(&instance.id) {
+                        upgraded(&mut instance.status, &mut instance.engine_version);
+                        reboot.push(instance.id.clone());
+                    }
+                }
+                // The restart puts waiting parameters into effect as well.
+                for id in reboot {
+                    account.rebooted(&id);
+                }
+            });
+        });
+    }
+
+    /// Makes another member the writer.
+    ///
+    /// # Errors
+    /// The fault that RDS answers: no such cluster or member, none to fail over to, or a cluster that is not available.
+    pub(crate) fn begin_failover(self: &Arc<Self>, id: &str, target: Option<&str>) -> Result<(), Fault> {
+        let (id, target) = self.edit(|account| {
+            let cluster = account.cluster(id).ok_or_else(|| Fault::cluster_not_found(id))?;
+            let id = cluster.id.clone();
+            super::deletion::busy(account, &account.cluster_arn(&id))?;
+            if cluster.status != "available" {
+                return Err(Fault::cluster_state(format!(
+                    "DB cluster {id} is not available for failover."
+                )));
+            }
+            let mut readers: Vec<_> = cluster.members.iter().filter(|member| !member.writer).collect();
+            readers.sort_by_key(|member| member.promotion_tier);
+            let chosen = match target {
+                Some(target) => readers
+                    .into_iter()
+                    .find(|member| member.id.eq_ignore_ascii_case(target))
+                    .ok_or_else(|| {
+                        Fault::instance_state(format!(
+                            "{target} is not an Aurora Replica of DB cluster {id}."
+                        ))
+                    })?,
+                None => readers.first().copied().ok_or_else(|| {
+                    Fault::cluster_state(format!("DB cluster {id} has no Aurora Replica to fail over to."))
+                })?,
+            };
+            let chosen = chosen.id.clone();
+            if let Some(cluster) = account.clusters.get_mut(&id) {
+                "failing-over".clone_into(&mut cluster.status);
+            }
+            Ok((id, chosen))
+        })?;
+        let world = Arc::clone(self);
+        self.spawn(async move {
+            world.pace.step(Step::Other).await;
+            world.edit(|account| {
+                if let Some(cluster) = account.clusters.get_mut(&id) {
+                    "available".clone_into(&mut cluster.status);
+                    for member in &mut cluster.members {
+                        member.writer = member.id == target;
+                    }
+                }
+                account.event(
+                    "RDS-EVENT-0071",
+                    "db-cluster",
+                    &id,
+                    "failover",
+                    format!("Completed failover to DB instance: {target}"),
+                );
+            });
+        });
+        Ok(())
+    }
+
+    /// Lets a snapshot become available.
+    pub(crate) fn finish_snapshot(self: &Arc<Self>, id: String) {
+        let world = Arc::clone(self);
+        self.spawn(async move {
+            world.pace.step(Step::Other).await;
+            world.edit(|account| {
+                if let Some(snapshot) = account.snapshots.get_mut(&id) {
+                    "available".clone_into(&mut snapshot.status);
+                }
+            });
+        });
+    }
+}

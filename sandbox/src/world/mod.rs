@@ -1,0 +1,90 @@
+//! The emulated account and what happens in it.
+//!
+//! [`account`] is the state; the other modules are the things that change it over time: parameters and reboots,
+//! creation of a deployment, switchover, deletion. Each transition is a task that edits the account step by step, and
+//! carries out on the real servers what the account says, when the world has servers.
+
+pub mod account;
+pub(crate) mod catalogue;
+pub(crate) mod checks;
+pub(crate) mod deletion;
+pub(crate) mod ids;
+mod maintenance;
+pub(crate) mod pace;
+pub(crate) mod parameters;
+pub(crate) mod provision;
+pub(crate) mod rename;
+pub(crate) mod switchover;
+
+use std::{
+    fmt,
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::task::JoinSet;
+
+use self::{account::Account, pace::Pace};
+use crate::rds::faults::Faults;
+
+/// One account, its servers and its clock.
+pub(crate) struct World {
+    account: Mutex<Arc<Account>>,
+    pace: Pace,
+    faults: Arc<Faults>,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World")
+            .field("pace", &self.pace)
+            .finish_non_exhaustive()
+    }
+}
+
+impl World {
+    pub(crate) fn new(account: Account, pace: Pace, faults: Arc<Faults>) -> Self {
+        Self {
+            account: Mutex::new(Arc::new(account)),
+            pace,
+            faults,
+            tasks: Mutex::new(JoinSet::new()),
+        }
+    }
+
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    /// The account as it is now.
+    pub(crate) fn snapshot(&self) -> Arc<Account> {
+        Arc::clone(&lock(&self.account))
+    }
+
+    /// Looks at the account.
+    pub(crate) fn read<T>(&self, look: impl FnOnce(&Account) -> T) -> T {
+        look(&self.snapshot())
+    }
+
+    /// Changes the account, all at once as others see it.
+    pub(crate) fn edit<T>(&self, change: impl FnOnce(&mut Account) -> T) -> T {
+        change(Arc::make_mut(&mut *lock(&self.account)))
+    }
+
+    /// Runs a transition beside the calls; it ends with the world.
+    pub(crate) fn spawn(&self, transition: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = lock(&self.tasks);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(transition);
+    }
+
+    /// Ends all transitions. They hold the world, so it would not go away while one runs.
+    pub(crate) fn stop(&self) {
+        lock(&self.tasks).abort_all();
+    }
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,521 @@
+//! Creation of a deployment: green comes into being, task by task.
+//!
+//! The call answers `PROVISIONING`; then the tasks run one after another, and the deployment ends `AVAILABLE`, or
+//! `INVALID_CONFIGURATION` with the failed task, an event and, for a failed upgrade, a precheck log on green.
+//! Source: <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/blue-green-deployments-creating.html>
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+
+use super::{
+    World,
+    account::{Account, Cluster, Deployment, Instance, Member, MemberSwitch, Replication, Task},
+    catalogue::{GroupKind, Version},
+    checks::{Plan, Source, too_low},
+    ids,
+    pace::Step,
+};
+
+const READ_REPLICA: &str = "CREATING_READ_REPLICA_OF_SOURCE";
+const UPGRADE: &str = "DB_ENGINE_VERSION_UPGRADE";
+const INSTANCES: &str = "CREATE_DB_INSTANCES_FOR_CLUSTER";
+const TOPOLOGY: &str = "CREATING_TOPOLOGY_OF_SOURCE";
+const BACKUPS: &str = "CONFIGURE_BACKUPS";
+
+/// A creation that failed: which task, and why.
+struct Failure {
+    task: &'static str,
+    reason: String,
+    log: Option<String>,
+}
+
+impl World {
+    /// Enters the deployment into the account and lets its tasks run.
+    pub(crate) fn begin_deployment(self: &Arc<Self>, plan: Plan) -> Deployment {
+        let deployment = self.edit(|account| {
+            let deployment = draft(account, &plan);
+            account
+                .deployments
+                .insert(deployment.id.clone(), deployment.clone());
+            deployment
+        });
+        let world = Arc::clone(self);
+        let id = deployment.id.clone();
+        self.spawn(async move { world.provision(id, plan).await });
+        deployment
+    }
+
+    async fn provision(self: Arc<Self>, id: String, plan: Plan) {
+        let done = self.tasks_of(&id, &plan).await;
+        self.edit(|account| match done {
+            Ok(()) => {
+                set_status(account, &id, "AVAILABLE", None);
+                account.event(
+                    "RDS-EVENT-0244",
+                    "blue-green-deployment",
+                    &id,
+                    "creation",
+                    "Blue/green deployment tasks completed. You can make more modifications to the green environment \
+                     databases or switch over the deployment.",
+                );
+            }
+            Err(failure) => fail(account, &id, &failure),
+        });
+    }
+
+    async fn tasks_of(&self, id: &str, plan: &Plan) -> Result<(), Failure> {
+        self.begin_task(id, READ_REPLICA).await;
+        self.look_at_blue(id, plan)?;
+        let green = self.edit(|account| {
+            let green = make_green(account, id, plan);
+            // A cluster's writer comes with it; the readers follow when its version is right.
+            if green.cluster {
+                green.make_members(account, id, plan, true);
+            }
+            green
+        });
+        self.end_task(id, READ_REPLICA);
+        if plan.is_major() || self.version_changes(id, plan) {
+            self.begin_task(id, UPGRADE).await;
+            self.end_task(id, UPGRADE);
+        }
+        match &plan.source {
+            Source::Cluster(_) => {
+                self.begin_task(id, INSTANCES).await;
+                self.edit(|account| green.make_members(account, id, plan, false));
+                self.end_task(id, INSTANCES);
+            }
+            Source::Instance(_) if green.replicas > 0 => {
+                self.begin_task(id, TOPOLOGY).await;
+                self.edit(|account| green.make_members(account, id, plan, false));
+                self.end_task(id, TOPOLOGY);
+            }
+            Source::Instance(_) => {}
+        }
+        self.begin_task(id, BACKUPS).await;
+        self.edit(|account| green.finish(account, id));
+        self.end_task(id, BACKUPS);
+        Ok(())
+    }
+
+    fn version_changes(&self, id: &str, plan: &Plan) -> bool {
+        self.read(|account| {
+            let source = account
+                .deployments
+                .get(id)
+                .map(|found| found.source_resource.clone())
+                .unwrap_or_default();
+            let version = account
+                .cluster_by_resource(&source)
+                .map(|found| found.engine_version.clone())
+                .or_else(|| {
+                    let mut instances = account.instances.values();
+                    let found = instances.find(|found| found.resource_id == source);
+                    found.map(|found| found.engine_version.clone())
+                });
+            version.as_deref() != Some(plan.target_version.as_str())
+        })
+    }
+
+    async fn begin_task(&self, id: &str, task: &str) {
+        self.edit(|account| set_task(account, id, task, "IN_PROGRESS"));
+        self.pace.step(Step::Task).await;
+    }
+
+    fn end_task(&self, id: &str, task: &str) {
+        self.edit(|account| set_task(account, id, task, "COMPLETED"));
+    }
+
+    /// What RDS notices only once it works on green: other consumers of blue's log, and parameters that are too low.
+    fn look_at_blue(&self, id: &str, plan: &Plan) -> Result<(), Failure> {
+        if plan.replication == Replication::Physical {
+            return Ok(());
+        }
+        let (databases, slots, in_effect) = self.read(|account| facts(account, plan));
+        let failed = |reason| Failure {
+            task: READ_REPLICA,
+            reason,
+            log: None,
+        };
+        if slots > 0 {
+            return Err(failed(format!(
+                "Creation of blue/green deployment {id} failed because of external replication on the blue primary \
+                 instance."
+            )));
+        }
+        let low = too_low(&in_effect, databases, slots);
+        if low.is_empty() {
+            return Ok(());
+        }
+        Err(failed(format!(
+            "Creation of blue/green deployment failed due to incompatible parameter(s): [{}]",
+            low.join(", ")
+        )))
+    }
+}
+
+/// Databases to replicate, foreign slots and settings of blue.
+fn facts(account: &Account, plan: &Plan) -> (usize, usize, BTreeMap<String, String>) {
+    match &plan.source {
+        Source::Cluster(id) => account
+            .cluster(id)
+            .map(|found| (found.databases.len(), 0, found.in_effect.clone())),
+        Source::Instance(id) => account
+            .instance(id)
+            .map(|found| (found.databases.len(), 0, found.in_effect.clone())),
+    }
+    .unwrap_or_default()
+}
+
+fn draft(account: &Account, plan: &Plan) -> Deployment {
+    let pair = |source: String| MemberSwitch {
+        source,
+        target: None,
+        status: Some("PROVISIONING".to_owned()),
+    };
+    let (source, resource, members, current) = match &plan.source {
+        Source::Cluster(id) => {
+            let cluster = account.cluster(id).expect("the plan was made from it");
+            let arn = account.cluster_arn(id);
+            let members = std::iter::once(arn.clone())
+                .chain(
+                    cluster
+                        .members
+                        .iter()
+                        .map(|member| account.instance_arn(&member.id)),
+                )
+                .map(pair)
+                .collect();
+            (arn, &cluster.resource_id, members, &cluster.engine_version)
+        }
+        Source::Instance(id) => {
+            let instance = account.instance(id).expect("the plan was made from it");
+            let arn = account.instance_arn(id);
+            let members = std::iter::once(arn.clone())
+                .chain(
+                    instance
+                        .replicas
+                        .iter()
+                        .map(|replica| account.instance_arn(replica)),
+                )
+                .map(pair)
+                .collect();
+            (arn, &instance.resource_id, members, &instance.engine_version)
+        }
+    };
+    let mut names = vec![READ_REPLICA];
+    if *current != plan.target_version {
+        names.push(UPGRADE);
+    }
+    match &plan.source {
+        Source::Cluster(_) => names.push(INSTANCES),
+        Source::Instance(id)
+            if account
+                .instance(id)
+                .is_some_and(|found| !found.replicas.is_empty()) =>
+        {
+            names.push(TOPOLOGY);
+        }
+        Source::Instance(_) => {}
+    }
+    names.push(BACKUPS);
+    Deployment {
+        id: ids::deployment(),
+        name: plan.name.clone(),
+        source,
+        target: None,
+        source_resource: resource.clone(),
+        target_resource: None,
+        status: "PROVISIONING".to_owned(),
+        status_details: None,
+        tasks: names
+            .into_iter()
+            .map(|name| Task {
+                name: name.to_owned(),
+                status: "PENDING".to_owned(),
+            })
+            .collect(),
+        members,
+        created: Timestamp::now(),
+        deleted: None,
+        tags: plan.tags.clone(),
+        replication: plan.replication,
+        target_version: plan.target_version.clone(),
+        degraded: None,
+    }
+}
+
+/// The identifiers of green.
+struct Green {
+    id: String,
+    cluster: bool,
+    /// Blue member and green member, in blue's order.
+    members: Vec<(String, String)>,
+    replicas: usize,
+}
+
+fn target_major(plan: &Plan) -> u32 {
+    Version::parse(&plan.target_version).map_or(0, |version| version.major)
+}
+
+fn default_group(account: &mut Account, kind: GroupKind, plan: &Plan) -> String {
+    let family = plan.engine.family(target_major(plan));
+    account.default_groups.insert((kind, family.clone()));
+    format!("default.{family}")
+}
+
+/// Green's cluster or primary, still without members, `creating`.
+fn make_green(account: &mut Account, id: &str, plan: &Plan) -> Green {
+    let green = match &plan.source {
+        Source::Cluster(blue_id) => {
+            let blue = account
+                .cluster(blue_id)
+                .expect("the plan was made from it")
+                .clone();
+            let green_id = ids::green(&blue.id);
+            // Without a group of its own green takes blue's, which a new major cannot.
+            let group = match &plan.cluster_group {
+                Some(group) => group.clone(),
+                None if plan.is_major() => default_group(account, GroupKind::Cluster, plan),
+                None => blue.parameter_group.clone(),
+            };
+            let members = blue
+                .members
+                .iter()
+                .map(|member| (member.id.clone(), ids::green(&member.id)))
+                .collect();
+            let green = Cluster {
+                id: green_id.clone(),
+                resource_id: ids::resource("cluster"),
+                engine_version: plan.target_version.clone(),
+                status: "creating".to_owned(),
+                in_effect: account.effective(GroupKind::Cluster, &group),
+                parameter_group: group,
+                members: Vec::new(),
+                endpoint: None,
+                reader_endpoint: None,
+                created: Timestamp::now(),
+                // Roles are not copied: they must be associated with green by hand.
+                roles: Vec::new(),
+                read_replicas: Vec::new(),
+                pending_version: None,
+                ..blue
+            };
+            let resource = green.resource_id.clone();
+            account.clusters.insert(green_id.clone(), green);
+            link(account, id, account.cluster_arn(&green_id), resource);
+            Green {
+                id: green_id,
+                cluster: true,
+                members,
+                replicas: 0,
+            }
+        }
+        Source::Instance(blue_id) => {
+            let blue = account
+                .instance(blue_id)
+                .expect("the plan was made from it")
+                .clone();
+            let green_id = ids::green(&blue.id);
+            let replicas: Vec<_> = blue
+                .replicas
+                .iter()
+                .map(|replica| (replica.clone(), ids::green(replica)))
+                .collect();
+            let green = green_instance(account, &blue, &green_id, None, plan);
+            let resource = green.resource_id.clone();
+            account.instances.insert(green_id.clone(), green);
+            link(account, id, account.instance_arn(&green_id), resource);
+            Green {
+                id: green_id,
+                cluster: false,
+                replicas: replicas.len(),
+                members: replicas,
+            }
+        }
+    };
+    account.event(
+        "RDS-EVENT-0170",
+        if green.cluster {
+            "db-cluster"
+        } else {
+            "db-instance"
+        },
+        &green.id,
+        "creation",
+        "Created as the green environment of a blue/green deployment",
+    );
+    green
+}
+
+fn link(account: &mut Account, deployment: &str, target: String, resource: String) {
+    if let Some(deployment) = account.deployments.get_mut(deployment) {
+        if let Some(first) = deployment.members.first_mut() {
+            first.target = Some(target.clone());
+        }
+        deployment.target = Some(target);
+        deployment.target_resource = Some(resource);
+    }
+}
+
+fn green_instance(
+    account: &mut Account,
+    blue: &Instance,
+    id: &str,
+    cluster: Option<&str>,
+    plan: &Plan,
+) -> Instance {
+    let group = match &plan.instance_group {
+        Some(group) => group.clone(),
+        None if plan.is_major() => default_group(account, GroupKind::Instance, plan),
+        None => blue.parameter_group.clone(),
+    };
+    Instance {
+        id: id.to_owned(),
+        resource_id: ids::resource("db"),
+        cluster: cluster.map(str::to_owned),
+        class: plan.class.clone().unwrap_or_else(|| blue.class.clone()),
+        engine_version: plan.target_version.clone(),
+        status: "creating".to_owned(),
+        in_effect: account.effective(GroupKind::Instance, &group),
+        parameter_group: group,
+        parameter_status: "in-sync".to_owned(),
+        endpoint: None,
+        created: Timestamp::now(),
+        replica_source: None,
+        replicas: Vec::new(),
+        roles: Vec::new(),
+        pending_version: None,
+        pending_class: None,
+        logs: BTreeMap::new(),
+        ..blue.clone()
+    }
+}
+
+impl Green {
+    /// Green's instances that are not there yet, one for each of blue's, `creating`.
+    fn make_members(&self, account: &mut Account, deployment: &str, plan: &Plan, only_writer: bool) {
+        for (blue_id, green_id) in &self.members {
+            let Some(blue) = account.instance(blue_id).cloned() else {
+                continue;
+            };
+            if account.instances.contains_key(green_id) || (only_writer && !account.is_writer(blue_id)) {
+                continue;
+            }
+            let owner = self.cluster.then_some(self.id.as_str());
+            let mut made = green_instance(account, &blue, green_id, owner, plan);
+            if !self.cluster {
+                made.replica_source = Some(self.id.clone());
+                if let Some(primary) = account.instances.get_mut(&self.id) {
+                    primary.replicas.push(green_id.clone());
+                }
+            }
+            account.instances.insert(green_id.clone(), made);
+            let blue_member = blue
+                .cluster
+                .as_deref()
+                .and_then(|cluster| account.cluster(cluster))
+                .and_then(|cluster| {
+                    cluster
+                        .members
+                        .iter()
+                        .find(|member| member.id == *blue_id)
+                        .cloned()
+                });
+            if let (Some(cluster), Some(blue_member)) = (account.clusters.get_mut(&self.id), blue_member) {
+                cluster.members.push(Member {
+                    id: green_id.clone(),
+                    parameter_status: "in-sync".to_owned(),
+                    ..blue_member
+                });
+            }
+            let (source, target) = (account.instance_arn(blue_id), account.instance_arn(green_id));
+            if let Some(deployment) = account.deployments.get_mut(deployment) {
+                for pair in deployment.members.iter_mut().filter(|pair| pair.source == source) {
+                    pair.target = Some(target.clone());
+                }
+            }
+        }
+        let values = account.cluster_parameters(&self.id);
+        if let Some(cluster) = account.clusters.get_mut(&self.id) {
+            cluster.in_effect = values;
+        }
+    }
+
+    /// Everything `available`.
+    fn finish(&self, account: &mut Account, deployment: &str) {
+        let available = |status: &mut String| "available".clone_into(status);
+        if let Some(cluster) = account.clusters.get_mut(&self.id) {
+            available(&mut cluster.status);
+        }
+        for id in std::iter::once(&self.id).chain(self.members.iter().map(|(_, green)| green)) {
+            if let Some(instance) = account.instances.get_mut(id) {
+                available(&mut instance.status);
+            }
+        }
+        account.name_endpoints();
+        if let Some(deployment) = account.deployments.get_mut(deployment) {
+            for pair in &mut deployment.members {
+                pair.status = Some("AVAILABLE".to_owned());
+            }
+        }
+    }
+}
+
+fn set_task(account: &mut Account, id: &str, task: &str, status: &str) {
+    if let Some(deployment) = account.deployments.get_mut(id) {
+        for found in deployment.tasks.iter_mut().filter(|found| found.name == task) {
+            status.clone_into(&mut found.status);
+        }
+    }
+}
+
+pub(super) fn set_status(account: &mut Account, id: &str, status: &str, details: Option<String>) {
+    if let Some(deployment) = account.deployments.get_mut(id) {
+        status.clone_into(&mut deployment.status);
+        deployment.status_details = details;
+    }
+}
+
+fn fail(account: &mut Account, id: &str, failure: &Failure) {
+    set_task(account, id, failure.task, "FAILED");
+    set_status(account, id, "INVALID_CONFIGURATION", Some(failure.reason.clone()));
+    account.event(
+        "RDS-EVENT-0245",
+        "blue-green-deployment",
+        id,
+        "failure",
+        format!(
+            "Creation of blue/green deployment failed because {}",
+            failure.reason
+        ),
+    );
+    let target = account
+        .deployments
+        .get(id)
+        .and_then(|deployment| deployment.target_resource.clone());
+    if let (Some(text), Some(target)) = (&failure.log, target) {
+        write_log(account, &target, "error/pg_upgrade_precheck.log", text);
+    }
+}
+
+/// Puts a log file on the writer of a cluster, or on an instance.
+pub(super) fn write_log(account: &mut Account, resource_id: &str, name: &str, text: &str) {
+    let writer = account
+        .cluster_by_resource(resource_id)
+        .and_then(|cluster| account.writer(cluster))
+        .map(|writer| writer.resource_id.clone())
+        .unwrap_or_else(|| resource_id.to_owned());
+    let log = super::account::LogFile {
+        written: Timestamp::now(),
+        text: text.to_owned(),
+    };
+    for instance in account
+        .instances
+        .values_mut()
+        .filter(|found| found.resource_id == writer)
+    {
+        instance.logs.insert(name.to_owned(), log.clone());
+    }
+}

@@ -1,0 +1,128 @@
+//! No parameter group holds a value that harms replication or the new production.
+
+use super::{
+    Ctx,
+    plane::{Plane, TargetGroup, answer, bare, is_on, is_set},
+};
+use crate::{
+    facts::rds::ParameterGroup,
+    model::{Engine, Replication, Side},
+    verdict::{Finding, Judgement, Level, Verdict},
+};
+
+/// A rule: parameter, side, when it holds, whether the value harms, how bad, what happens.
+struct Rule {
+    name: &'static str,
+    side: Side,
+    holds: fn(&Ctx<'_>) -> bool,
+    harms: fn(&str) -> bool,
+    level: Level,
+    effect: &'static str,
+}
+
+const RULES: [Rule; 6] = [
+    Rule {
+        name: "synchronous_commit",
+        side: Side::Blue,
+        holds: |ctx| ctx.situation.engine == Engine::Aurora,
+        harms: |value| value != "on",
+        level: Level::Blocker,
+        effect: "the source of a deployment needs `on`",
+    },
+    Rule {
+        name: "max_slot_wal_keep_size",
+        side: Side::Blue,
+        holds: |ctx| ctx.situation.replication != Some(Replication::Physical),
+        harms: |value| value != "-1",
+        level: Level::Warning,
+        effect: "a slot that falls behind this far is dropped, and green is lost with it",
+    },
+    Rule {
+        name: "aurora.enhanced_logical_replication",
+        side: Side::Blue,
+        holds: |_| true,
+        harms: |value| is_on(Some(value)),
+        level: Level::Notice,
+        effect: "do not change it while the deployment lives: that invalidates every slot",
+    },
+    Rule {
+        name: "session_replication_role",
+        side: Side::Blue,
+        holds: |_| true,
+        harms: |value| value == "replica",
+        level: Level::Warning,
+        effect: "triggers and foreign keys are off for every session",
+    },
+    Rule {
+        name: "session_replication_role",
+        side: Side::Green,
+        holds: |_| true,
+        harms: |value| value == "replica",
+        level: Level::Warning,
+        effect: "triggers and foreign keys are off for every session of the new production",
+    },
+    Rule {
+        name: "default_transaction_read_only",
+        side: Side::Green,
+        holds: |_| true,
+        harms: |value| is_on(Some(value)),
+        level: Level::Warning,
+        effect: "the new production would refuse writes by default",
+    },
+];
+
+pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
+    answer(look(ctx))
+}
+
+fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
+    let plane = Plane::of(ctx)?;
+    let mut judgement = Judgement::new();
+    let blue = plane.blue_group_key()?;
+    weigh(ctx, plane, &mut judgement, Side::Blue, &blue, plane.blue_group()?);
+    match plane.target_group()? {
+        // Nothing is set in a default group.
+        group if group.is_default() => {}
+        // The same group was weighed as blue's; the rules for green hold all the same.
+        TargetGroup::Blue(key) | TargetGroup::Green(key) | TargetGroup::Named(key) => {
+            let group = plane.existing_group(&key)?;
+            weigh(ctx, plane, &mut judgement, Side::Green, &key, group);
+        }
+        TargetGroup::Default(_) => {}
+    }
+    Ok(judgement.done())
+}
+
+fn weigh(ctx: &Ctx<'_>, plane: Plane<'_>, judgement: &mut Judgement, side: Side, key: &str, group: &ParameterGroup) {
+    for rule in RULES.iter().filter(|rule| rule.side == side && (rule.holds)(ctx)) {
+        let Some(parameter) = group.parameters.get(rule.name).filter(|p| is_set(p)) else {
+            continue;
+        };
+        let value = parameter.value.as_deref().unwrap_or_default();
+        if !(rule.harms)(value) {
+            continue;
+        }
+        let name = bare(key);
+        let call = match key.starts_with("cluster:") {
+            true => "reset-db-cluster-parameter-group --db-cluster-parameter-group-name",
+            false => "reset-db-parameter-group --db-parameter-group-name",
+        };
+        let apply = match parameter.apply_type.as_deref() {
+            Some("dynamic") => "immediate",
+            _ => "pending-reboot",
+        };
+        judgement.find(
+            Finding::new(
+                format!("{side}/{}", rule.name),
+                format!("{} is {value} in {name}: {}", rule.name, rule.effect),
+            )
+            .on(Side::Rds)
+            .at(rule.level)
+            .fix(plane.aws(format!(
+                "{call} {name} --parameters ParameterName={},ApplyMethod={apply}",
+                rule.name
+            )))
+            .evidence("parameter group", name),
+        );
+    }
+}

@@ -1,0 +1,35 @@
+//! Query plans are not captured on green.
+
+use super::{
+    Ctx,
+    plane::{Plane, answer, bare},
+};
+use crate::{
+    model::Side,
+    verdict::{Finding, Judgement, Verdict},
+};
+
+const NAME: &str = "apg_plan_mgmt.capture_plan_baselines";
+
+pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
+    answer(look(ctx))
+}
+
+fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
+    let plane = Plane::of(ctx)?;
+    let group = plane.target_group()?;
+    let mut judgement = Judgement::new();
+    if group.is_default() && plane.green_if_any()?.is_none() {
+        return Ok(judgement.done_with("a default group captures no plans".to_owned()));
+    }
+    let value = plane.target_value(NAME)?.unwrap_or("off");
+    if value != "off" {
+        let key = group.key().unwrap_or_default();
+        judgement.find(
+            Finding::new(bare(key), format!("{NAME} is {value} on green"))
+                .on(Side::Rds)
+                .fix(plane.set_parameter(key, NAME, "off", "immediate")),
+        );
+    }
+    Ok(judgement.done())
+}

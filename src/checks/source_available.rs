@@ -1,0 +1,50 @@
+//! Blue and all its instances are available.
+
+use super::{
+    Ctx,
+    plane::{Plane, answer, is_usable},
+};
+use crate::{
+    model::{Phase, Side},
+    verdict::{Finding, Judgement, Level, Verdict},
+};
+
+pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
+    answer(look(ctx))
+}
+
+fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
+    let plane = Plane::of(ctx)?;
+    let blue = plane.blue()?;
+    let mut judgement = Judgement::new();
+    if let Some(cluster) = &blue.cluster
+        && !is_usable(&cluster.status)
+    {
+        let call = match cluster.status.as_str() {
+            "stopped" => "start-db-cluster",
+            _ => "wait db-cluster-available",
+        };
+        judgement.find(
+            Finding::new(&cluster.id, format!("cluster {} is {}", cluster.id, cluster.status))
+                .on(Side::Rds)
+                .fix(plane.aws(format!("{call} --db-cluster-identifier {}", cluster.id)))
+                .evidence("status", cluster.status.as_str()),
+        );
+    }
+    let writer = blue.writer().map(|i| i.id.as_str());
+    for instance in blue.instances.iter().filter(|i| !is_usable(&i.status)) {
+        let call = match (instance.status.as_str(), &blue.cluster) {
+            ("stopped", None) => "start-db-instance",
+            _ => "wait db-instance-available",
+        };
+        let spared = ctx.situation.phase == Phase::Create && writer != Some(instance.id.as_str());
+        judgement.find(
+            Finding::new(&instance.id, format!("instance {} is {}", instance.id, instance.status))
+                .on(Side::Rds)
+                .at(if spared { Level::Warning } else { Level::Blocker })
+                .fix(plane.aws(format!("{call} --db-instance-identifier {}", instance.id)))
+                .evidence("status", instance.status.as_str()),
+        );
+    }
+    Ok(judgement.done())
+}

@@ -1,0 +1,41 @@
+//! Green has a parameter group of its own.
+
+use super::{
+    Ctx,
+    plane::{Plane, TargetGroup, answer, bare},
+};
+use crate::{
+    model::Side,
+    verdict::{Finding, Judgement, Verdict},
+};
+
+pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
+    answer(look(ctx))
+}
+
+fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
+    let plane = Plane::of(ctx)?;
+    let blue = plane.blue()?;
+    let group = plane.target_group()?;
+    let mut judgement = Judgement::new();
+    if group.is_default() {
+        let name = group.key().map_or("the default group", bare).to_owned();
+        let family = name.strip_prefix("default.").unwrap_or("FAMILY").to_owned();
+        let message = match &group {
+            TargetGroup::Green(_) => format!("green runs with {name}, which nobody can change"),
+            TargetGroup::Named(_) => format!("{name} was named for green, which nobody can change"),
+            _ => format!("no parameter group was named for green, so it takes {name}"),
+        };
+        let kind = match plane.group_kind() {
+            "cluster" => "db-cluster-parameter-group",
+            _ => "db-parameter-group",
+        };
+        let fix = plane.aws(format!(
+            "create-{kind} --{kind}-name {}-{family} --db-parameter-group-family {family} --description 'green of {}'",
+            blue.id(),
+            blue.id(),
+        ));
+        judgement.find(Finding::new(name, message).on(Side::Rds).fix(fix));
+    }
+    Ok(judgement.done())
+}

@@ -1,0 +1,375 @@
+//! The journal: one JSON record a line, on disk before the effect that it allows.
+//!
+//! A line is `{"seq":…,"at":…,"prev":…,"record":…,"hash":…}`; `hash` is SHA-256 over the line as written without it, and
+//! `prev` is the hash of the line before. Whoever changes, drops or reorders a line is found out at that line; whoever
+//! rewrites the whole file, or cuts whole lines off its end, is found out by the head hash that a run prints.
+//!
+//! A last line without its line end was never acknowledged, so nothing was done on the strength of it: it is cut off.
+//! Anything else that does not fit is refused, for a lost intent could mean a second request.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::lock::{FileLock, LockError, private};
+use super::record::{Actor, FORMAT, Header, KINDS, Record};
+
+/// What the first record has for `prev`.
+const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+/// `,"hash":"` + 64 digits + `"}`
+const HASH_LENGTH: usize = 9 + 64 + 2;
+
+/// One line of a journal, without its hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// From 1, without gaps.
+    pub seq: u64,
+    /// When it was written, by the clock of the machine.
+    pub at: Timestamp,
+    /// The hash of the entry before.
+    pub prev: String,
+    /// What it says.
+    pub record: Record,
+}
+
+/// A journal that was read and verified.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// Every complete entry; the first is the header.
+    pub entries: Vec<Entry>,
+    /// The hash of the last entry: with it the whole file can be vouched for.
+    pub head: String,
+    /// Bytes of a last line that was never finished, if any.
+    pub torn: usize,
+    /// Bytes of complete lines.
+    length: u64,
+}
+
+impl Log {
+    /// What the journal is about.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        match self.entries.first() {
+            Some(Entry {
+                record: Record::Header(header),
+                ..
+            }) => header,
+            _ => unreachable!("a log is only made of entries that begin with a header"),
+        }
+    }
+
+    /// The records, in order.
+    pub fn records(&self) -> impl Iterator<Item = &Record> {
+        self.entries.iter().map(|e| &e.record)
+    }
+}
+
+/// A journal open for writing, with its lock.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    next: u64,
+    head: String,
+    broken: bool,
+    _lock: FileLock,
+}
+
+/// What is wrong with a journal.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// There is one already.
+    #[error("{path} exists already; take it up with --resume, or give --journal another path")]
+    Exists {
+        /// The journal.
+        path: PathBuf,
+    },
+    /// It is in use.
+    #[error(transparent)]
+    Locked(#[from] LockError),
+    /// Reading or writing failed.
+    #[error("journal {path}: {source}")]
+    Io {
+        /// The journal.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// Nothing was ever written in full.
+    #[error(
+        "journal {path} has no complete first record, so nothing was ever sent with it; remove it and start anew"
+    )]
+    Empty {
+        /// The journal.
+        path: PathBuf,
+    },
+    /// It is not what greenlight wrote.
+    #[error("journal {path}, line {line}: {why}; do not trust it, look at the deployment itself")]
+    Corrupt {
+        /// The journal.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What does not fit.
+        why: String,
+    },
+    /// A newer version wrote it.
+    #[error(
+        "journal {path}, line {line}: {what} is not known to this version; use greenlight {tool} or newer"
+    )]
+    Newer {
+        /// The journal.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is not known.
+        what: String,
+        /// The version that wrote the header.
+        tool: String,
+    },
+    /// A write failed before, and what is on disk since is not known.
+    #[error("journal {path} failed before and is not written any more")]
+    Broken {
+        /// The journal.
+        path: PathBuf,
+    },
+}
+
+impl Journal {
+    /// Begins a journal: takes its lock, makes the file for the owner's eyes only, and has header and directory entry
+    /// on disk before it returns.
+    ///
+    /// # Errors
+    /// If it exists, is locked, or cannot be written.
+    pub fn create(path: &Path, header: Header, at: Timestamp) -> Result<Self, JournalError> {
+        let io = |source| JournalError::Io {
+            path: path.into(),
+            source,
+        };
+        let lock = FileLock::take(path, &header.by)?;
+        let mut options = OpenOptions::new();
+        options.append(true).create_new(true);
+        private(&mut options);
+        let file = options.open(path).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => JournalError::Exists { path: path.into() },
+            _ => io(source),
+        })?;
+        let mut journal = Self {
+            path: path.into(),
+            file,
+            next: 1,
+            head: GENESIS.into(),
+            broken: false,
+            _lock: lock,
+        };
+        journal.append(Record::Header(header), at)?;
+        sync_directory(path).map_err(io)?;
+        Ok(journal)
+    }
+
+    /// Takes a journal up again: locks it, verifies it, and cuts a torn last line off ([`Log::torn`] says so).
+    ///
+    /// # Errors
+    /// If it is locked, cannot be read, or does not verify.
+    pub fn open(path: &Path, by: &Actor) -> Result<(Self, Log), JournalError> {
+        let io = |source| JournalError::Io {
+            path: path.into(),
+            source,
+        };
+        // Before the lock: taking that would leave a lock file beside a journal that does not exist.
+        let mut file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .open(path)
+            .map_err(io)?;
+        let lock = FileLock::take(path, by)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(io)?;
+        let log = parse(path, &bytes)?;
+        if log.torn > 0 {
+            file.set_len(log.length).map_err(io)?;
+        }
+        // Also when nothing was torn: the last line may be there without having reached the disk yet.
+        file.sync_all().map_err(io)?;
+        let next = log.entries.len() as u64 + 1;
+        let head = log.head.clone();
+        Ok((
+            Self {
+                path: path.into(),
+                file,
+                next,
+                head,
+                broken: false,
+                _lock: lock,
+            },
+            log,
+        ))
+    }
+
+    /// Appends one record and returns when it is on disk.
+    ///
+    /// # Errors
+    /// If it could not be written. What is on disk is then not known (a failed fsync may have dropped the pages), so
+    /// that every later append fails as well.
+    pub fn append(&mut self, record: Record, at: Timestamp) -> Result<(), JournalError> {
+        if self.broken {
+            return Err(JournalError::Broken {
+                path: self.path.clone(),
+            });
+        }
+        let entry = Entry {
+            seq: self.next,
+            at,
+            prev: self.head.clone(),
+            record,
+        };
+        let mut line = serde_json::to_string(&entry).expect("an entry is plain data");
+        let hash = hash(&line);
+        line.pop();
+        line.push_str(&format!(",\"hash\":\"{hash}\"}}\n"));
+        self.broken = true;
+        self.file
+            .write_all(line.as_bytes())
+            .and_then(|()| self.file.sync_data())
+            .map_err(|source| JournalError::Io {
+                path: self.path.clone(),
+                source,
+            })?;
+        self.broken = false;
+        self.next += 1;
+        self.head = hash;
+        Ok(())
+    }
+
+    /// The hash of the last entry.
+    #[must_use]
+    pub fn head(&self) -> &str {
+        &self.head
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Reads and verifies a journal without locking or changing it, for a report.
+///
+/// # Errors
+/// If it cannot be read or does not verify.
+pub fn read(path: &Path) -> Result<Log, JournalError> {
+    let bytes = std::fs::read(path).map_err(|source| JournalError::Io {
+        path: path.into(),
+        source,
+    })?;
+    parse(path, &bytes)
+}
+
+/// Verifies the bytes of a journal. `path` is for messages only.
+///
+/// # Errors
+/// If they do not verify: see [`JournalError`].
+pub fn parse(path: &Path, bytes: &[u8]) -> Result<Log, JournalError> {
+    let complete = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);
+    let (lines, torn) = bytes.split_at(complete);
+    let mut log = Log {
+        entries: vec![],
+        head: GENESIS.into(),
+        torn: torn.len(),
+        length: complete as u64,
+    };
+    let mut tool = String::from("(unknown)");
+    for (index, bytes) in lines.split_inclusive(|b| *b == b'\n').enumerate() {
+        let line = index + 1;
+        let corrupt = |why: &str| JournalError::Corrupt {
+            path: path.into(),
+            line,
+            why: why.into(),
+        };
+        let newer = |what: String, tool: &str| JournalError::Newer {
+            path: path.into(),
+            line,
+            what,
+            tool: tool.into(),
+        };
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| corrupt("it is not text"))?
+            .trim_end_matches('\n');
+        let (body, stated) = split(text).ok_or_else(|| corrupt("it does not end in a hash"))?;
+        if hash(&body) != stated {
+            return Err(corrupt("its hash does not match: it was changed"));
+        }
+        // The hash is right, so greenlight wrote it: what cannot be read now is newer, not broken.
+        let value: serde_json::Value = serde_json::from_str(&body).map_err(|_| corrupt("it is not JSON"))?;
+        let record = &value["record"];
+        let kind = record["kind"].as_str().unwrap_or_default();
+        if index == 0 {
+            tool = record["tool"].as_str().unwrap_or("(unknown)").to_owned();
+            if kind != "header" {
+                return Err(corrupt("the first record is not the header"));
+            }
+            match record["format"].as_u64() {
+                Some(format) if format == u64::from(FORMAT) => {}
+                Some(format) => return Err(newer(format!("format {format}"), &tool)),
+                None => return Err(corrupt("the header has no format")),
+            }
+        } else if kind == "header" {
+            return Err(corrupt("a second header"));
+        }
+        if !KINDS.contains(&kind) {
+            return Err(newer(format!("a record of kind {kind:?}"), &tool));
+        }
+        let entry: Entry = serde_json::from_str(&body)
+            .map_err(|e| newer(format!("something in this {kind} record ({e})"), &tool))?;
+        if entry.seq != line as u64 {
+            return Err(corrupt(&format!(
+                "it is number {}: lines are missing, doubled or out of order",
+                entry.seq
+            )));
+        }
+        if entry.prev != log.head {
+            return Err(corrupt("it does not follow the line before"));
+        }
+        log.head = stated.to_owned();
+        log.entries.push(entry);
+    }
+    if log.entries.is_empty() {
+        return Err(JournalError::Empty { path: path.into() });
+    }
+    Ok(log)
+}
+
+/// A line without its hash, and the hash.
+fn split(line: &str) -> Option<(String, &str)> {
+    let at = line.len().checked_sub(HASH_LENGTH)?;
+    let (body, tail) = line.split_at_checked(at)?;
+    let hash = tail.strip_prefix(",\"hash\":\"")?.strip_suffix("\"}")?;
+    Some((format!("{body}}}"), hash))
+}
+
+fn hash(text: &str) -> String {
+    Sha256::digest(text.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Makes the file's name survive a crash of the machine.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        let parent = path
+            .parent()
+            .filter(|p| !p.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        File::open(parent)?.sync_all()?;
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}

@@ -1,0 +1,299 @@
+//! Scenarios of control-plane checks: a merge patch over a healthy facts document, judged by one check.
+
+use greenlight::{
+    catalogue::Scenario,
+    checks::{self, Check},
+    facts::Facts,
+    gate,
+    model::{Phase, Side},
+    policy::Policy,
+    report::Report,
+    situation::Situation,
+    verdict::{Level, Verdict},
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The healthy documents, made by `tests/facts/make.py`.
+const BASES: [(&str, &str); 6] = [
+    ("aurora", include_str!("../facts/aurora.json")),
+    ("aurora-create", include_str!("../facts/aurora-create.json")),
+    ("aurora-verify", include_str!("../facts/aurora-verify.json")),
+    ("rds", include_str!("../facts/rds.json")),
+    ("rds-create", include_str!("../facts/rds-create.json")),
+    ("rds-minor", include_str!("../facts/rds-minor.json")),
+];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Setup {
+    base: Option<String>,
+    phase: Option<Phase>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expected {
+    verdict: String,
+    #[serde(default)]
+    subjects: Option<Vec<String>>,
+    level: Option<Level>,
+    /// Texts of which each must stand in a message, a fix, a note or a reason.
+    #[serde(default)]
+    says: Vec<String>,
+}
+
+/// RFC 7396 with two allowances for facts. Over an array an object's keys are positions, so that a scenario can change
+/// one instance without repeating the others. A fact is one or the other: `{"unknown": …}` replaces what was known, and
+/// `{"known": null}` says that there is none.
+fn merge(target: &mut Value, patch: &Value) {
+    match (target, patch) {
+        (Value::Array(items), Value::Object(changes)) => {
+            for (key, change) in changes {
+                let index: usize = key.parse().expect("over an array, keys of a patch are positions");
+                merge(items.get_mut(index).expect("the position exists"), change);
+            }
+        }
+        (target, Value::Object(changes)) => {
+            if !target.is_object() {
+                *target = Value::Object(serde_json::Map::new());
+            }
+            let object = target.as_object_mut().expect("made an object above");
+            if changes.contains_key("unknown") {
+                object.remove("known");
+            }
+            for (key, change) in changes {
+                if change.is_null() && key == "known" {
+                    object.insert(key.clone(), Value::Null);
+                } else if change.is_null() {
+                    object.remove(key);
+                } else {
+                    merge(object.entry(key.clone()).or_insert(Value::Null), change);
+                }
+            }
+        }
+        (target, other) => *target = other.clone(),
+    }
+}
+
+fn base(name: &str) -> Value {
+    let (_, text) = BASES
+        .iter()
+        .find(|(known, _)| *known == name)
+        .unwrap_or_else(|| panic!("no base document {name}"));
+    serde_json::from_str(text).expect("base documents are JSON")
+}
+
+fn facts(document: &Value) -> Facts {
+    Facts::from_json(&document.to_string()).unwrap_or_else(|e| panic!("the patched document: {e}"))
+}
+
+fn policy(facts: &Facts) -> Policy {
+    Policy::at(facts.collected_at)
+}
+
+fn word(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass { .. } => "pass",
+        Verdict::Fail { .. } => "fail",
+        Verdict::Skip { .. } => "skip",
+        Verdict::Unknown { .. } => "unknown",
+    }
+}
+
+/// Subjects and all that is said, in one text.
+fn told(verdict: &Verdict) -> (Vec<String>, String) {
+    let mut subjects = Vec::new();
+    let mut text = String::new();
+    let mut say = |line: &str| {
+        text.push_str(line);
+        text.push('\n');
+    };
+    match verdict {
+        Verdict::Pass { note } => say(note.as_deref().unwrap_or_default()),
+        Verdict::Skip { why } => say(why),
+        Verdict::Unknown { unseen } => unseen.iter().for_each(|u| {
+            subjects.push(u.subject.clone());
+            say(&u.why);
+        }),
+        Verdict::Fail { findings, unseen, .. } => {
+            for finding in findings {
+                subjects.push(finding.subject());
+                say(&finding.message);
+                say(finding.fix.as_deref().unwrap_or_default());
+            }
+            unseen.iter().for_each(|u| say(&u.why));
+        }
+    }
+    subjects.sort();
+    (subjects, text)
+}
+
+/// Runs a scenario; the word of its verdict, or what is wrong with it.
+fn run(check: &Check, scenario: &Scenario) -> Result<&'static str, String> {
+    let block = |words: &str| scenario.blocks.iter().find(|b| b.is(words));
+    let setup: Setup = toml::from_str(block("toml scenario").map_or("", |b| &b.text))
+        .map_err(|e| format!("toml scenario: {e}"))?;
+    let expected = block("toml expect").ok_or("no toml expect")?;
+    let expected: Expected = toml::from_str(&expected.text).map_err(|e| format!("toml expect: {e}"))?;
+    let mut document = base(setup.base.as_deref().unwrap_or("aurora"));
+    for patch in scenario.blocks.iter().filter(|b| b.is("json facts")) {
+        let patch = serde_json::from_str(&patch.text).map_err(|e| format!("json facts: {e}"))?;
+        merge(&mut document, &patch);
+    }
+    let facts = Facts::from_json(&document.to_string()).map_err(|e| e.to_string())?;
+    let phase = setup.phase.or_else(|| check.page.header.phases.first().copied());
+    let situation = Situation::of(&facts, phase);
+    let verdict = check.judge(&facts, &situation, &policy(&facts));
+    let (subjects, text) = told(&verdict);
+    let is = word(&verdict);
+    if is != expected.verdict {
+        return Err(format!("is {is}, not {}: {subjects:?}\n{text}", expected.verdict));
+    }
+    if let Some(mut wanted) = expected.subjects {
+        wanted.sort();
+        if wanted != subjects {
+            return Err(format!("subjects are {subjects:?}, not {wanted:?}\n{text}"));
+        }
+    }
+    if let (Some(wanted), Verdict::Fail { findings, .. }) = (expected.level, &verdict) {
+        let own = check.page.header.level;
+        let worst = findings.iter().map(|f| f.level.unwrap_or(own)).max();
+        if worst != Some(wanted) {
+            return Err(format!("the worst level is {worst:?}, not {wanted}"));
+        }
+    }
+    match expected.says.iter().find(|part| !text.contains(part.as_str())) {
+        Some(part) => Err(format!("does not say {part:?}:\n{text}")),
+        None => Ok(is),
+    }
+}
+
+fn control_plane() -> impl Iterator<Item = &'static Check> {
+    checks::all()
+        .iter()
+        .filter(|c| c.page.header.sides == [Side::Rds])
+}
+
+#[test]
+fn every_scenario_comes_out_as_its_page_says() {
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for check in control_plane() {
+        let id = &check.page.id;
+        let mut words = Vec::new();
+        for scenario in &check.page.scenarios {
+            count += 1;
+            match run(check, scenario) {
+                Ok(word) => words.push(word),
+                Err(e) => wrong.push(format!("{id}: {}: {e}", scenario.name)),
+            }
+        }
+        for needed in ["fail", "pass"] {
+            if !words.contains(&needed) {
+                wrong.push(format!("{id}: no scenario with verdict {needed}"));
+            }
+        }
+    }
+    assert!(count > 0, "no control-plane check has a scenario");
+    assert!(wrong.is_empty(), "of {count} scenarios:\n{}", wrong.join("\n"));
+}
+
+/// The report of a document, of its control-plane checks alone: what its databases say is others' business.
+fn report(document: &Value, phase: Phase) -> Report {
+    let facts = facts(document);
+    let mut policy = policy(&facts);
+    policy.only = control_plane().map(|c| c.page.id.clone()).collect();
+    let situation = Situation::of(&facts, Some(phase));
+    Report::make(&facts, situation, &policy)
+}
+
+#[test]
+fn healthy_documents_are_ready() {
+    for (name, phase) in [
+        ("aurora-create", Phase::Create),
+        ("aurora", Phase::Switchover),
+        ("aurora-verify", Phase::Verify),
+        ("rds-create", Phase::Create),
+        ("rds", Phase::Switchover),
+        ("rds-minor", Phase::Switchover),
+    ] {
+        let report = report(&base(name), phase);
+        let loud: Vec<_> = report
+            .checks
+            .iter()
+            .flat_map(|c| {
+                let findings = c.findings.iter().filter(|f| f.level > Level::Notice);
+                let unseen = c
+                    .unseen
+                    .iter()
+                    .map(|u| format!("{}: {}: {}", c.id, u.subject, u.why));
+                findings
+                    .map(|f| format!("{}: {}", c.id, f.message))
+                    .chain(unseen)
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        assert!(loud.is_empty(), "{name}: {loud:#?}");
+        assert_eq!(gate::exit(&report).code(), 0, "{name}");
+    }
+}
+
+#[test]
+fn taking_a_fact_away_never_improves_a_verdict() {
+    fn rank(verdict: &Verdict) -> u8 {
+        match verdict {
+            Verdict::Skip { .. } => 0,
+            Verdict::Pass { .. } => 1,
+            Verdict::Unknown { .. } => 2,
+            Verdict::Fail { .. } => 3,
+        }
+    }
+    let gone = serde_json::json!({"unknown": {"why": "privilege", "detail": "the action is missing"}});
+    for (name, phase) in [
+        ("aurora-create", Phase::Create),
+        ("aurora", Phase::Switchover),
+        ("aurora-verify", Phase::Verify),
+        ("rds", Phase::Switchover),
+        ("rds-minor", Phase::Create),
+    ] {
+        let whole = base(name);
+        let known = &whole["rds"]["known"];
+        let parts: Vec<String> = known
+            .as_object()
+            .expect("an object")
+            .iter()
+            .filter(|(_, value)| value.get("known").is_some())
+            .map(|(key, _)| key.clone())
+            .collect();
+        let without: Vec<(&String, Facts)> = parts
+            .iter()
+            .map(|part| {
+                let mut document = whole.clone();
+                document["rds"]["known"][part] = gone.clone();
+                (part, facts(&document))
+            })
+            .collect();
+        let whole = facts(&whole);
+        for check in control_plane().filter(|c| c.page.header.phases.contains(&phase)) {
+            let judged =
+                |facts: &Facts| check.judge(facts, &Situation::of(facts, Some(phase)), &policy(facts));
+            let before = judged(&whole);
+            for (part, facts) in &without {
+                let after = judged(facts);
+                let id = &check.page.id;
+                assert!(
+                    rank(&after) >= rank(&before) || rank(&before) == 3 && rank(&after) == 2,
+                    "{id} on {name} without {part}: {} became {}",
+                    word(&before),
+                    word(&after)
+                );
+                let needed = check.page.header.needs.contains(&format!("rds.{part}"));
+                assert!(
+                    needed || before == after,
+                    "{id} on {name} changes without {part}, which it does not name in `needs`"
+                );
+            }
+        }
+    }
+}
