@@ -83,6 +83,10 @@ pub(crate) fn wrap(text: &str, width: usize, indent: usize) -> String {
                 out.push(' ');
                 column += 1;
             }
+            if column == 0 && word.starts_with("::") {
+                // Not even by wrapping does a name become a command of GitHub Actions.
+                out.push('\u{FFFD}');
+            }
             out.push_str(word);
             column += size;
         }
