@@ -299,21 +299,32 @@ fn ids(ids: &[&str]) -> String {
 /// Text that means nothing to Markdown or HTML. A zero-width space keeps `@name` from calling somebody.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
+    let mut before = ' ';
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let inside_word = before.is_alphanumeric() && chars.peek().is_some_and(|next| next.is_alphanumeric());
         match c {
             '@' => out.push_str("&#64;&#8203;"),
             '\n' => out.push_str("<br>"),
-            '&' | '<' | '>' | '"' | '\'' | '*' | '_' | '`' | '~' | '[' | ']' | '#' | '|' | '\\' | '$'
-            | '!' => {
+            '_' if inside_word => out.push(c),
+            '&' | '<' | '>' | '*' | '_' | '`' | '~' | '[' | ']' | '#' | '|' | '\\' | '$' => {
+                let _ = write!(out, "&#{};", c as u32);
+            }
+            // At the beginning these would make a list or a heading.
+            '-' | '+' | '=' if out.is_empty() => {
                 let _ = write!(out, "&#{};", c as u32);
             }
             // `http://` and `www.` would become links.
-            ':' if out.ends_with("http") || out.ends_with("https") || out.ends_with("ftp") => {
-                out.push_str("&#58;");
+            ':' if ["http", "https", "ftp"]
+                .iter()
+                .any(|scheme| out.ends_with(scheme)) =>
+            {
+                out.push_str("&#58;")
             }
             '.' if out.to_ascii_lowercase().ends_with("www") => out.push_str("&#46;"),
             c => out.push(c),
         }
+        before = c;
     }
     out
 }
@@ -328,7 +339,10 @@ fn code(text: &str) -> String {
 fn fenced(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
     let fence = "`".repeat(longest.max(2) + 1);
-    format!("{fence}sql\n{}\n{fence}\n", text.trim_end())
+    // Advice in words is no SQL.
+    let sql = text.lines().all(|line| line.is_empty() || line.ends_with(';'));
+    let language = if sql { "sql" } else { "" };
+    format!("{fence}{language}\n{}\n{fence}\n", text.trim_end())
 }
 
 #[cfg(test)]
@@ -358,6 +372,7 @@ mod tests {
             "# heading",
             "$x$ &amp; \\| \"quoted\"",
             "http://evil.example www.evil.example https://evil.example",
+            "- + a_b _c_ __d__ e__f 'g' \"h\"",
         ] {
             for markdown in [format!("x {}", escape(hostile)), format!("x {}", code(hostile))] {
                 let (text, tags) = read(&markdown);

@@ -1,5 +1,7 @@
 //! What every format for people says first: the answer, the upgrade, how far the look went, what was found.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::{
@@ -87,13 +89,17 @@ pub(super) fn place(finding: &ReportedFinding) -> String {
 /// The fixes of findings, each once, under the database that they are for; none where all are for the same one.
 pub(super) fn fixes(findings: &[&ReportedFinding]) -> Vec<(Option<String>, Vec<String>)> {
     let mut by_database: Vec<(Option<String>, Vec<String>)> = Vec::new();
+    let mut seen = BTreeSet::new();
     for finding in findings {
-        let Some(fix) = &finding.fix else { continue };
-        let fix = printable(fix.trim_end());
+        let Some(fix) = finding.fix.as_deref().map(str::trim_end) else {
+            continue;
+        };
+        if !seen.insert((&finding.database, fix)) {
+            continue;
+        }
         match by_database.iter_mut().find(|(d, _)| *d == finding.database) {
-            Some((_, fixes)) if fixes.contains(&fix) => {}
-            Some((_, fixes)) => fixes.push(fix),
-            None => by_database.push((finding.database.clone(), vec![fix])),
+            Some((_, fixes)) => fixes.push(printable(fix)),
+            None => by_database.push((finding.database.clone(), vec![printable(fix)])),
         }
     }
     if let [(database, _)] = by_database.as_mut_slice() {

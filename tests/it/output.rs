@@ -2,6 +2,7 @@
 //!
 //! The report is made of fixed verdicts, not of the catalogue's: a new check changes no snapshot here.
 
+mod browser;
 mod golden;
 mod schemas;
 

@@ -75,11 +75,18 @@ fn hostile_names_are_escaped_everywhere() {
     for format in <Format as clap::ValueEnum>::value_variants() {
         let text = Case::all_kinds().render(*format, false);
         assert!(!text.contains('\u{1b}'), "{format:?}: an escape");
-        let raw = text.contains("<script>alert");
         match format {
             // Characters there are data: JSON strings, and text on a terminal.
             Format::Json | Format::Sarif | Format::Gitlab | Format::Table | Format::Github => {}
-            _ => assert!(!raw, "{format:?}: raw HTML"),
+            Format::Markdown => {
+                use pulldown_cmark::{Event, Options, Parser};
+                for event in Parser::new_ext(&text, Options::all()) {
+                    if let Event::Html(tag) | Event::InlineHtml(tag) = event {
+                        assert!(!tag.contains("script"), "a tag: {tag}");
+                    }
+                }
+            }
+            Format::Html | Format::Junit => assert!(!text.contains("<script>alert"), "{format:?}: raw HTML"),
         }
         // Neither a runner's command nor a line of its own.
         let injected = text
@@ -113,4 +120,25 @@ fn nothing_open_is_left_out() {
             assert!(text.contains("audit.entries"), "{format:?}: a waived finding");
         }
     }
+}
+
+/// The page without its style and script, which have tests of their own.
+#[test]
+fn html() {
+    let text = Case::all_kinds().render(Format::Html, false);
+    let cut = |text: String, tag: &str| {
+        let (head, rest) = text.split_once(&format!("<{tag}>")).expect("one of them");
+        let (_, tail) = rest.split_once(&format!("</{tag}>")).expect("its end");
+        format!("{head}<{tag}>…</{tag}>{tail}")
+    };
+    let text = cut(cut(text, "style"), "script");
+    let hashes = text
+        .split('\'')
+        .filter(|part| part.starts_with("sha256-"))
+        .map(str::to_owned);
+    let text = hashes
+        .collect::<Vec<_>>()
+        .iter()
+        .fold(text, |text, hash| text.replace(hash, "sha256-…"));
+    snapshot("html", &text);
 }
