@@ -244,7 +244,7 @@ fn section(check: &CheckReport, budget: &mut (usize, usize)) -> Section {
     }
     let listed = rows.len();
     let many = rows.split_off(listed.min(FEW));
-    let hidden = (open.len() - listed) as u64 + check.more;
+    let hidden = (open.len() - listed) as u64;
     let mut fixes = Vec::new();
     let mut left_out = 0;
     for (database, texts) in summary::fixes(&open[..listed]) {
@@ -263,13 +263,19 @@ fn section(check: &CheckReport, budget: &mut (usize, usize)) -> Section {
     }
     let mut hidden_words = Vec::new();
     if hidden > 0 {
-        hidden_words.push(format!("{} not listed here", count(hidden, "more finding")));
+        hidden_words.push(format!(
+            "{} only in the JSON report",
+            count(hidden, "more finding")
+        ));
     }
     if left_out > 0 {
-        hidden_words.push(format!("{} left out below", count(left_out, "fix")));
+        hidden_words.push(format!("{left_out} fixes only in the JSON report"));
     }
-    if !hidden_words.is_empty() {
-        hidden_words.push("the JSON report has all that were collected".to_owned());
+    if check.more > 0 {
+        let more = count(check.more, "more finding");
+        hidden_words.push(format!(
+            "{more} beyond what was collected (--evidence collects more)"
+        ));
     }
     let unseen = summary::shown_unseen(check);
     Section {
