@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     model::{PgVersion, Phase},
     output::Format,
+    permissions::Purpose,
     verdict::Level,
 };
 
@@ -64,6 +65,24 @@ pub enum Command {
     /// Look into the policy file
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print the least IAM policy for a purpose
+    IamPolicy {
+        /// What it is for
+        #[arg(long = "for", value_name = "PURPOSE", default_value = "check")]
+        purpose: Purpose,
+        /// Only for this engine (default: both)
+        #[arg(long, value_name = "ENGINE")]
+        engine: Option<EngineChoice>,
+    },
+    /// Print the SQL that makes the read-only database role
+    SqlRole {
+        /// Its name
+        #[arg(long, default_value = "greenlight")]
+        name: String,
+        /// It logs in with IAM tokens
+        #[arg(long)]
+        iam: bool,
+    },
     /// Print the JSON schema of the report
     Schema,
     /// Print a man page
@@ -79,6 +98,15 @@ pub enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+/// An engine of the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum EngineChoice {
+    /// Aurora PostgreSQL.
+    Aurora,
+    /// RDS for PostgreSQL.
+    Rds,
 }
 
 /// What is looked at.

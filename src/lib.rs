@@ -21,6 +21,7 @@ pub mod facts;
 pub mod gate;
 pub mod model;
 pub mod output;
+pub mod permissions;
 pub mod policy;
 pub mod report;
 pub mod situation;

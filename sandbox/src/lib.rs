@@ -10,14 +10,18 @@
 //! # }
 //! ```
 
+pub mod copy;
+mod load;
 pub mod pg;
 pub mod proxy;
 mod rds;
+pub mod replicate;
 pub mod roles;
 mod sandbox;
 mod scenario;
 mod world;
 
+pub use load::{Load, LoadReport};
 pub use rds::{
     calls::{Call, Calls},
     faults::{Effect, FaultRule, Faults, Resource, SwitchoverOutcome},
@@ -30,5 +34,6 @@ pub use scenario::{
 pub use world::{
     account,
     catalogue::{Catalogue, Engine, GroupKind, Version},
+    databases::Link,
     pace::{Speed, Step},
 };

@@ -1,6 +1,6 @@
 //! `sandbox serve SCENARIO`: a local RDS to try things on, until Ctrl-C.
 
-use std::{io::Write, process::ExitCode, time::Duration};
+use std::{io::Write, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use sandbox::{Options, Sandbox, Scenario, Speed};
@@ -53,7 +53,7 @@ async fn main() -> anyhow::Result<ExitCode> {
             let options = Options {
                 port,
                 speed: if instant { Speed::Instant } else { Speed::Lifelike },
-                timeout_second: Duration::from_secs(1),
+                ..Options::default()
             };
             let sandbox = Sandbox::start_with(Scenario::load(&scenario)?, options).await?;
             introduce(&sandbox, &scenario)?;

@@ -78,7 +78,9 @@ pub struct Proxy {
 #[derive(Debug)]
 struct Inner {
     shared: Arc<Shared>,
-    port: Port,
+    addr: SocketAddr,
+    /// Put aside for as long as the endpoint lives, unless the address was given.
+    _port: Option<Port>,
     listener: tokio::task::JoinHandle<()>,
 }
 
@@ -111,6 +113,20 @@ impl Proxy {
                 Err(error) => return Err(error),
             }
         };
+        let addr = (Ipv4Addr::LOCALHOST, port.number()).into();
+        Ok(Self::run(listener, addr, Some(port), target))
+    }
+
+    /// Opens this address, which must be one of the loopback interface: two endpoints can so share a port.
+    ///
+    /// # Errors
+    /// When the address is taken, or not one of this machine.
+    pub async fn start_at(addr: SocketAddr, target: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(addr).await?;
+        Ok(Self::run(listener, addr, None, target))
+    }
+
+    fn run(listener: TcpListener, addr: SocketAddr, port: Option<Port>, target: SocketAddr) -> Self {
         let shared = Arc::new(Shared {
             target: Mutex::new(target),
             mode: watch::Sender::new(Mode::open()),
@@ -122,19 +138,20 @@ impl Proxy {
             from_servers: AtomicU64::new(0),
             round_trips: AtomicU64::new(0),
         });
-        let listener = tokio::spawn(listen(listener, port.number(), Arc::clone(&shared)));
-        Ok(Self {
+        let listener = tokio::spawn(listen(listener, addr, Arc::clone(&shared)));
+        Self {
             inner: Arc::new(Inner {
                 shared,
-                port,
+                addr,
+                _port: port,
                 listener,
             }),
-        })
+        }
     }
 
     /// Where clients connect. It never changes.
     pub fn addr(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.inner.port.number()).into()
+        self.inner.addr
     }
 
     /// Where new connections go.
@@ -196,7 +213,7 @@ impl Drop for Inner {
     }
 }
 
-async fn listen(listener: TcpListener, port: u16, shared: Arc<Shared>) {
+async fn listen(listener: TcpListener, addr: SocketAddr, shared: Arc<Shared>) {
     let mut mode = shared.mode.subscribe();
     let mut listener = Some(listener);
     loop {
@@ -204,7 +221,7 @@ async fn listen(listener: TcpListener, port: u16, shared: Arc<Shared>) {
         if refuse {
             listener = None;
         } else if listener.is_none() {
-            listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.ok();
+            listener = TcpListener::bind(addr).await.ok();
             if listener.is_none() {
                 // Somebody took the port meanwhile; it is ours again when they leave.
                 tokio::time::sleep(Duration::from_millis(20)).await;

@@ -1,8 +1,11 @@
 //! A running sandbox: server, account, clock and faults, and their end.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use crate::{
+    load::Load,
+    pg::{self, Server},
+    proxy::Proxy,
     rds::{
         Api, bind,
         calls::Calls,
@@ -10,11 +13,13 @@ use crate::{
         params::Params,
         serve,
     },
+    roles::{Login, Roles},
     scenario::{DeploymentSpec, Scenario, ScenarioError},
     world::{
         World,
         account::{Account, Deployment},
         checks,
+        databases::{Databases, Endpoint, Link},
         pace::{Pace, Speed},
     },
 };
@@ -33,6 +38,9 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// A server of the scenario did not start, or a statement of the scenario failed.
+    #[error(transparent)]
+    Postgres(#[from] pg::Error),
     /// A deployment of the scenario was refused.
     #[error("the scenario's deployment {name} was refused: {why}")]
     Deployment {
@@ -52,6 +60,8 @@ pub struct Options {
     pub speed: Speed,
     /// How long one second of `SwitchoverTimeout` takes.
     pub timeout_second: Duration,
+    /// From when on a write or DDL on blue is long-running for the guardrails. AWS does not publish its own threshold.
+    pub long_running: Duration,
 }
 
 impl Default for Options {
@@ -60,6 +70,7 @@ impl Default for Options {
             port: 0,
             speed: Speed::Instant,
             timeout_second: Duration::from_secs(1),
+            long_running: Duration::from_secs(10),
         }
     }
 }
@@ -72,6 +83,7 @@ pub struct Sandbox {
     faults: Arc<Faults>,
     calls: Arc<Calls>,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
+    loads: BTreeMap<String, Load>,
 }
 
 impl Sandbox {
@@ -90,15 +102,21 @@ impl Sandbox {
     pub async fn start_with(scenario: Scenario, options: Options) -> Result<Self, Error> {
         let faults = Arc::new(Faults::default());
         let calls = Arc::new(Calls::default());
-        let pace = Pace::new(options.speed, options.timeout_second);
-        let world = Arc::new(World::new(scenario.account()?, pace, Arc::clone(&faults)));
+        let pace = Pace::new(options.speed, options.timeout_second, options.long_running);
+        let databases = scenario.servers.then(Databases::new).transpose()?;
+        let world = World::new(scenario.account()?, pace, Arc::clone(&faults), databases);
+        let world = Arc::new(world);
+        let listen = |source| Error::Listen {
+            port: options.port,
+            source,
+        };
+        world.start_servers(&scenario).await?;
+        world.open_endpoints().await.map_err(listen)?;
+        let loads = loads(&world, &scenario);
         for spec in &scenario.deployment {
             make_deployment(&world, spec).await?;
         }
-        let (listener, address) = bind(options.port).await.map_err(|source| Error::Listen {
-            port: options.port,
-            source,
-        })?;
+        let (listener, address) = bind(options.port).await.map_err(listen)?;
         let api = Arc::new(Api {
             world: Arc::clone(&world),
             faults: Arc::clone(&faults),
@@ -110,6 +128,7 @@ impl Sandbox {
             faults,
             calls,
             server: tokio::spawn(serve(listener, api)),
+            loads,
         })
     }
 
@@ -121,7 +140,7 @@ impl Sandbox {
     /// The environment that points an AWS client and a PostgreSQL client at this sandbox. Credentials are made up.
     pub fn env(&self) -> Vec<(&'static str, String)> {
         let region = self.world.read(|account| account.region.clone());
-        vec![
+        let mut env = vec![
             ("AWS_ENDPOINT_URL", self.endpoint_url()),
             ("AWS_REGION", region.clone()),
             ("AWS_DEFAULT_REGION", region),
@@ -131,7 +150,96 @@ impl Sandbox {
                 "sandbox-secret-that-opens-nothing".to_owned(),
             ),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ];
+        if let Some(roles) = self.roles() {
+            let first = self.world.read(|account| {
+                let clusters = account.clusters.values().map(|found| found.endpoint.clone());
+                let instances = account.instances.values().map(|found| found.endpoint.clone());
+                clusters.chain(instances).flatten().next()
+            });
+            if let Some(first) = first {
+                env.push(("PGHOST", first.host));
+                env.push(("PGPORT", first.port.to_string()));
+            }
+            env.push(("PGUSER", roles.checker.name.clone()));
+            env.push(("PGPASSWORD", roles.checker.password.clone()));
+            env.push(("PGDATABASE", "postgres".to_owned()));
+        }
+        env
+    }
+
+    /// Who can log in to the servers; none in a world without servers.
+    pub fn roles(&self) -> Option<&Roles> {
+        self.world.databases().map(|databases| &databases.roles)
+    }
+
+    /// The server that a cluster or instance of that identifier runs on now.
+    pub fn server(&self, id: &str) -> Option<Server> {
+        let resource = self.world.read(|account| match account.cluster(id) {
+            Some(cluster) => Some(cluster.resource_id.clone()),
+            None => account.server_of(id),
+        })?;
+        self.world.server(&resource)
+    }
+
+    /// The server of the source of the first deployment, or else of the first cluster or instance.
+    pub fn blue(&self) -> Option<Server> {
+        let resource = self.world.read(|account| {
+            let deployment = account.deployments.values().next();
+            let deployment = deployment.map(|found| found.source_resource.clone());
+            let cluster = || {
+                account
+                    .clusters
+                    .values()
+                    .next()
+                    .map(|found| found.resource_id.clone())
+            };
+            let instance = || {
+                account
+                    .instances
+                    .values()
+                    .next()
+                    .map(|found| found.resource_id.clone())
+            };
+            deployment.or_else(cluster).or_else(instance)
+        })?;
+        self.world.server(&resource)
+    }
+
+    /// The server of the target of the first deployment.
+    pub fn green(&self) -> Option<Server> {
+        let resource = self.world.read(|account| {
+            let deployment = account.deployments.values().next();
+            deployment.and_then(|found| found.target_resource.clone())
+        })?;
+        self.world.server(&resource)
+    }
+
+    /// What feeds green: lag, and pausing and resuming of apply. By the deployment's name or identifier.
+    pub fn replication(&self, deployment: &str) -> Option<Arc<Link>> {
+        let id = self.rds().deployment(deployment)?.id;
+        self.world.databases()?.link(&id)
+    }
+
+    /// The proxies in front of a cluster (writer, reader) or an instance.
+    pub fn endpoints(&self, id: &str) -> Vec<Proxy> {
+        let id = id.to_ascii_lowercase();
+        let Some(databases) = self.world.databases() else {
+            return Vec::new();
+        };
+        [
+            Endpoint::Writer(id.clone()),
+            Endpoint::Reader(id.clone()),
+            Endpoint::Instance(id),
         ]
+        .iter()
+        .filter_map(|name| databases.endpoint(name))
+        .collect()
+    }
+
+    /// The write load of a cluster or instance, under the identifier that it has in the scenario.
+    pub fn load(&self, id: &str) -> Option<&Load> {
+        self.loads.get(id)
     }
 
     /// The account: what Describe calls answer from.
@@ -152,6 +260,7 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
+        self.loads.clear();
         self.server.abort();
         self.world.stop();
     }
@@ -216,6 +325,29 @@ impl Rds<'_> {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
+}
+
+/// The write loads of a scenario, through the writer endpoints.
+fn loads(world: &World, scenario: &Scenario) -> BTreeMap<String, Load> {
+    let Some(databases) = world.databases() else {
+        return BTreeMap::new();
+    };
+    let clusters = scenario.cluster.iter().map(|spec| {
+        let endpoint = Endpoint::Writer(spec.id.to_ascii_lowercase());
+        (&spec.id, &spec.master_username, &spec.load, endpoint)
+    });
+    let instances = scenario.instance.iter().map(|spec| {
+        let endpoint = Endpoint::Instance(spec.id.to_ascii_lowercase());
+        (&spec.id, &spec.master_username, &spec.load, endpoint)
+    });
+    clusters
+        .chain(instances)
+        .filter_map(|(id, user, load, endpoint)| {
+            let address = databases.endpoint(&endpoint)?.addr();
+            let login = Login::new(user.clone(), databases.roles.master.password.clone());
+            Some((id.clone(), Load::start(address, login, load.as_ref()?)))
+        })
+        .collect()
 }
 
 /// Makes a deployment of the scenario by the API's own way and waits until it is there.

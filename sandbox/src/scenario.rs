@@ -489,9 +489,6 @@ impl Scenario {
             spec.build(&mut account)?;
         }
         self.surroundings(&mut account);
-        if !self.servers {
-            account.name_endpoints();
-        }
         Ok(account)
     }
 

@@ -4,6 +4,7 @@
 //! judge in `src/checks/module.rs`. The page is compiled in, so a missing file does not build; a test holds that no page
 //! is left out.
 
+mod compare;
 mod ctx;
 mod plane;
 
@@ -100,9 +101,12 @@ checks! {
     judge "rds/support-end" => support_end;
     judge "rds/production-names" => production_names;
     judge "rds/old-side-removed" => old_side_removed;
+    judge "compare/databases-on-green" => databases_on_green;
+    judge "compare/tables-on-green" => tables_on_green;
+    judge "compare/objects-on-green" => objects_on_green;
 }
 
-shared_probes!["databases", "settings"];
+shared_probes!["databases", "objects", "relations", "settings"];
 
 /// A judge: pure, no I/O, no clock.
 pub type Judge = fn(&Ctx<'_>) -> Verdict;

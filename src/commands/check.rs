@@ -42,10 +42,13 @@ pub(super) async fn run(args: CheckArgs, world: &World) -> Result<Exit, Failure>
         None => {
             target::read(
                 &args.target,
+                &args.aws,
                 &args.databases,
-                args.phase,
-                false,
-                &policy.only,
+                target::Wanted {
+                    phase: args.phase,
+                    everything: false,
+                    only: &policy.only,
+                },
                 world,
             )
             .await?

@@ -8,7 +8,12 @@ use crate::{
 };
 
 pub(super) async fn run(args: CollectArgs, world: &World) -> Result<Exit, Failure> {
-    let facts = target::read(&args.target, &args.databases, None, true, &[], world).await?;
+    let wanted = target::Wanted {
+        phase: None,
+        everything: true,
+        only: &[],
+    };
+    let facts = target::read(&args.target, &args.aws, &args.databases, wanted, world).await?;
     let mut text = serde_json::to_string_pretty(&facts).map_err(|e| Failure {
         exit: Exit::Fault,
         message: format!("cannot write the facts as JSON: {e}"),

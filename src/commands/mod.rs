@@ -13,10 +13,11 @@ mod target;
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::{
-    cli::{Cli, Command},
+    cli::{Cli, Command, EngineChoice},
     edge::{env::Env, files::FileError, terminal},
     exit::Exit,
-    output,
+    model::Engine,
+    output, permissions,
 };
 
 /// Why a command could not do its work: one message for the user, and the exit code.
@@ -113,6 +114,19 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
         Command::Diff(args) => diff::run(&args, world),
         Command::Config(command) => config::run(&command, world),
         Command::Man { command, all } => man::run(command.as_deref(), all.as_deref()),
+        Command::IamPolicy { purpose, engine } => {
+            let engine = match engine {
+                None => Engine::Postgres,
+                Some(EngineChoice::Aurora) => Engine::Aurora,
+                Some(EngineChoice::Rds) => Engine::Rds,
+            };
+            terminal::print(&format!("{:#}\n", permissions::policy(purpose, engine)))?;
+            Ok(Exit::Ready)
+        }
+        Command::SqlRole { name, iam } => {
+            terminal::print(&permissions::role(&name, iam))?;
+            Ok(Exit::Ready)
+        }
         Command::Schema => {
             terminal::print(&output::json::schema())?;
             Ok(Exit::Ready)

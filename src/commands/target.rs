@@ -1,21 +1,57 @@
-//! From flags to servers: which, as whom, through what.
+//! From flags to facts: which cluster, which servers, as whom, through what.
 
 use std::{sync::Arc, time::Duration};
 
+use aws_config::SdkConfig;
+use jiff::Timestamp;
+
 use super::{Failure, World};
 use crate::{
-    cli::{DatabaseArgs, TargetArgs},
+    cli::{AwsArgs, DatabaseArgs, TargetArgs},
     edge::{
-        auth::{Method, PerSide},
+        auth::{Authenticator, Method, PerSide},
+        aws::{self, AwsSettings},
+        clock,
         collect::{self, Order},
         connect::{ConnectSpec, Timeouts},
         postgres::Manners,
+        rds::{self, Endpoint, RdsRequest},
         terminal::Progress,
         tls::{Roots, TlsMode, TlsSettings},
     },
     facts::{Fact, Facts, Request, Why},
-    model::{Engine, Phase},
+    model::{Engine, Phase, Side},
 };
+
+pub(super) use crate::edge::rds::Subject;
+
+/// The role that is tried where nothing names one; `greenlight sql-role` makes it.
+const ROLE: &str = "greenlight";
+
+/// What is wanted besides the target itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted<'a> {
+    /// The question, where one was asked.
+    pub(super) phase: Option<Phase>,
+    /// Collect for every phase and target.
+    pub(super) everything: bool,
+    /// Only these checks.
+    pub(super) only: &'a [String],
+}
+
+/// Where the facts come from: the servers, and what the control plane said of them.
+pub(super) struct Target {
+    /// The control plane, or that it was not asked.
+    pub(super) rds: Fact<crate::facts::rds::RdsFacts>,
+    /// The engine, as far as the control plane tells.
+    pub(super) engine: Engine,
+    /// What was asked for, completed by what the deployment says.
+    pub(super) request: Request,
+    /// Production.
+    pub(super) blue: ConnectSpec,
+    /// The copy, where there is one.
+    pub(super) green: Option<ConnectSpec>,
+}
 
 /// Reads everything that the flags ask for.
 ///
@@ -23,38 +59,68 @@ use crate::{
 /// Where the flags are wrong, or where nothing could be looked at.
 pub(super) async fn read(
     target: &TargetArgs,
+    aws: &AwsArgs,
     databases: &DatabaseArgs,
-    phase: Option<Phase>,
-    everything: bool,
-    only: &[String],
+    wanted: Wanted<'_>,
     world: &World,
 ) -> Result<Facts, Failure> {
     let progress = Progress::start();
-    let method = PerSide::from_flags("--auth", &databases.auth, Method::Password, str::parse)
-        .map_err(Failure::usage)?;
-    let (blue, green) = match &target.blue_url {
-        Some(blue) => {
-            let blue = from_url("--blue-url", blue, method.blue, databases, world)?;
-            let green = target.green_url.as_ref();
-            let green = green.map(|url| from_url("--green-url", url, method.green, databases, world));
-            (blue, green.transpose()?)
-        }
-        None => {
-            return Err(Failure::usage(
-                "say what to look at: --cluster, --instance, --deployment, --blue-url or --facts",
-            ));
-        }
-    };
+    let outcome = read_with(target, aws, databases, wanted, world, &progress).await;
+    progress.finish();
+    outcome
+}
+
+async fn read_with(
+    target: &TargetArgs,
+    aws: &AwsArgs,
+    databases: &DatabaseArgs,
+    wanted: Wanted<'_>,
+    world: &World,
+    progress: &Progress,
+) -> Result<Facts, Failure> {
+    let begun = clock::now();
+    let target = find(target, aws, databases, world, progress).await?;
+    facts(target, databases, wanted, begun, progress).await
+}
+
+/// Finds the servers.
+///
+/// # Errors
+/// Where the flags are wrong, or where the subject cannot be found.
+pub(super) async fn find(
+    target: &TargetArgs,
+    aws: &AwsArgs,
+    databases: &DatabaseArgs,
+    world: &World,
+    progress: &Progress,
+) -> Result<Target, Failure> {
+    let ways = Ways::of(databases)?;
+    match (&target.blue_url, subject(target)) {
+        (Some(blue), _) => from_urls(target, blue, databases, &ways, aws, world).await,
+        (None, Some(subject)) => from_rds(target, subject, aws, databases, &ways, world, progress).await,
+        (None, None) => Err(Failure::usage(
+            "say what to look at: --cluster, --instance, --deployment, --blue-url or --facts",
+        )),
+    }
+}
+
+/// Asks the servers.
+///
+/// # Errors
+/// Where blue cannot be connected to.
+pub(super) async fn facts(
+    target: Target,
+    databases: &DatabaseArgs,
+    wanted: Wanted<'_>,
+    begun: Timestamp,
+    progress: &Progress,
+) -> Result<Facts, Failure> {
     let order = Order {
-        request: Request {
-            subject: None,
-            target_version: target.target_version,
-            target_parameter_group: target.target_parameter_group.clone(),
-        },
-        engine: Engine::Postgres,
-        rds: Fact::unknown(Why::NotAsked, "only the databases were asked (--blue-url)"),
-        phase,
-        everything,
+        request: target.request,
+        engine: target.engine,
+        rds: target.rds,
+        phase: wanted.phase,
+        everything: wanted.everything,
         lag_samples: databases.lag_samples,
         lag_interval: Duration::from_secs(1),
         manners: Manners {
@@ -62,44 +128,211 @@ pub(super) async fn read(
             evidence_rows: databases.evidence.max(1),
             ..Manners::default()
         },
-        only: only.to_vec(),
+        only: wanted.only.to_vec(),
     };
-    progress.waiting(&format!("connecting to {}", blue.endpoint()));
+    progress.waiting(&format!("connecting to {}", target.blue.endpoint()));
     let told = |side, done, total| progress.databases(side, done, total);
-    let facts = collect::collect(order, &blue, green.as_ref(), crate::edge::clock::now(), &told).await;
-    progress.finish();
-    facts.map_err(|e| Failure::blind(e.to_string()))
+    collect::collect(order, &target.blue, target.green.as_ref(), begun, &told)
+        .await
+        .map_err(|e| Failure::blind(e.to_string()))
 }
 
-/// A server that a connection string names, with the flags that go over it.
-fn from_url(
-    flag: &str,
-    url: &str,
-    method: Method,
+/// What `--cluster`, `--instance` or `--deployment` names.
+pub(super) fn subject(target: &TargetArgs) -> Option<Subject> {
+    let cluster = target.cluster.clone().map(Subject::Cluster);
+    cluster
+        .or_else(|| target.instance.clone().map(Subject::Instance))
+        .or_else(|| target.deployment.clone().map(Subject::Deployment))
+}
+
+/// How each side is logged in to and reached.
+struct Ways {
+    method: PerSide<Method>,
+    user: PerSide<Option<String>>,
+    tunnel: PerSide<Option<(String, u16)>>,
+    tls_mode: Option<TlsMode>,
+    roots: Arc<Roots>,
+}
+
+impl Ways {
+    fn of(databases: &DatabaseArgs) -> Result<Self, Failure> {
+        let some = |text: &str| Ok::<_, String>(Some(text.to_owned()));
+        let tls_mode = databases.tls_mode.as_ref().map(|mode| mode.parse()).transpose();
+        let roots = match &databases.tls_ca {
+            Some(file) => Roots::from_file(file).map_err(|e| Failure::usage(format!("--tls-ca: {e}")))?,
+            None => Roots::bundled(),
+        };
+        Ok(Self {
+            method: PerSide::from_flags("--auth", &databases.auth, Method::Password, str::parse)
+                .map_err(Failure::usage)?,
+            user: PerSide::from_flags("--db-user", &databases.db_user, None, some).map_err(Failure::usage)?,
+            tunnel: PerSide::from_flags("--connect", &databases.connect, None, |text| {
+                host_port(text).map(Some)
+            })
+            .map_err(Failure::usage)?,
+            tls_mode: tls_mode.map_err(|e| Failure::usage(format!("--tls-mode: {e}")))?,
+            roots: Arc::new(roots),
+        })
+    }
+
+    fn of_side<'a, T>(&self, value: &'a PerSide<T>, side: Side) -> &'a T {
+        if side == Side::Green {
+            &value.green
+        } else {
+            &value.blue
+        }
+    }
+
+    /// The flags that go over whatever named the server.
+    fn over(&self, mut spec: ConnectSpec, side: Side, databases: &DatabaseArgs) -> ConnectSpec {
+        if self.tls_mode.is_some() || databases.tls_ca.is_some() {
+            let mode = self.tls_mode.unwrap_or(TlsMode::VerifyFull);
+            spec.tls = TlsSettings::new(mode, Arc::clone(&self.roots));
+        }
+        if let Some(seconds) = databases.timeout_connect {
+            spec.timeouts = Timeouts::within(Duration::from_secs(seconds.max(1)));
+        }
+        match self.of_side(&self.tunnel, side) {
+            Some((host, port)) => spec.through(host.clone(), *port),
+            None => spec,
+        }
+    }
+
+    /// A server whose endpoint the control plane told.
+    fn spec(
+        &self,
+        endpoint: &Endpoint,
+        side: Side,
+        databases: &DatabaseArgs,
+        aws: (&SdkConfig, &str),
+        world: &World,
+    ) -> ConnectSpec {
+        let method = self.of_side(&self.method, side).clone();
+        let by_secret = matches!(method, Method::Secret(_));
+        let (config, region) = aws;
+        let mut auth =
+            Authenticator::new(method, world.env.clone()).with_aws(config.clone(), Some(region.to_owned()));
+        let user = self.of_side(&self.user, side).clone();
+        let user = user.or_else(|| world.env.get("PGUSER").map(str::to_owned));
+        // A secret knows its own user.
+        let user = user.or_else(|| (!by_secret).then(|| ROLE.to_owned()));
+        if let Some(user) = user {
+            auth = auth.with_user(user);
+        }
+        let database = databases.dbname.clone().or_else(|| endpoint.database.clone());
+        let tls = TlsSettings::new(TlsMode::default_for(&endpoint.host), Arc::clone(&self.roots));
+        let database = database.unwrap_or_else(|| "postgres".to_owned());
+        let spec = ConnectSpec::new(&endpoint.host, endpoint.port, database, Arc::new(auth), tls);
+        self.over(spec, side, databases)
+    }
+}
+
+fn host_port(text: &str) -> Result<(String, u16), String> {
+    let wrong = || format!("{text:?} is not HOST:PORT");
+    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    if host.is_empty() {
+        return Err(wrong());
+    }
+    Ok((host.to_owned(), port.parse().map_err(|_| wrong())?))
+}
+
+/// Servers that connection strings name.
+async fn from_urls(
+    target: &TargetArgs,
+    blue: &str,
     databases: &DatabaseArgs,
+    ways: &Ways,
+    aws: &AwsArgs,
     world: &World,
-) -> Result<ConnectSpec, Failure> {
-    let mut spec = ConnectSpec::from_conninfo(url, method, &world.env, None)
-        .map_err(|e| Failure::usage(format!("{flag}: {e}")))?;
-    if let Some(mode) = &databases.tls_mode {
-        let mode: TlsMode = mode
-            .parse()
-            .map_err(|e| Failure::usage(format!("--tls-mode: {e}")))?;
-        spec.tls = TlsSettings::new(mode, roots(databases)?);
-    } else if databases.tls_ca.is_some() {
-        spec.tls = TlsSettings::new(TlsMode::VerifyFull, roots(databases)?);
-    }
-    if let Some(seconds) = databases.timeout_connect {
-        spec.timeouts = Timeouts::within(Duration::from_secs(seconds.max(1)));
-    }
-    Ok(spec)
+) -> Result<Target, Failure> {
+    // Only tokens and secrets need AWS here; without them nothing of it is touched.
+    let needs_aws = |method: &Method| matches!(method, Method::Iam | Method::Secret(_));
+    let config = if needs_aws(&ways.method.blue) || needs_aws(&ways.method.green) {
+        Some(aws_config(aws, world).await?.0)
+    } else {
+        None
+    };
+    let spec = |flag: &str, url: &str, side: Side| {
+        let method = ways.of_side(&ways.method, side).clone();
+        ConnectSpec::from_conninfo(url, method, &world.env, config.clone())
+            .map(|spec| ways.over(spec, side, databases))
+            .map_err(|e| Failure::usage(format!("{flag}: {e}")))
+    };
+    Ok(Target {
+        rds: Fact::unknown(Why::NotAsked, "only the databases were asked (--blue-url)"),
+        engine: Engine::Postgres,
+        request: Request {
+            subject: None,
+            target_version: target.target_version,
+            target_parameter_group: target.target_parameter_group.clone(),
+        },
+        blue: spec("--blue-url", blue, Side::Blue)?,
+        green: target
+            .green_url
+            .as_ref()
+            .map(|url| spec("--green-url", url, Side::Green))
+            .transpose()?,
+    })
 }
 
-fn roots(databases: &DatabaseArgs) -> Result<Arc<Roots>, Failure> {
-    match &databases.tls_ca {
-        Some(file) => Roots::from_file(file)
-            .map(Arc::new)
-            .map_err(|e| Failure::usage(format!("--tls-ca: {e}"))),
-        None => Ok(Arc::new(Roots::bundled())),
-    }
+/// The AWS configuration, and the endpoint where it is not AWS's own.
+pub(super) async fn aws_config(aws: &AwsArgs, world: &World) -> Result<(SdkConfig, Option<String>), Failure> {
+    let settings = AwsSettings {
+        region: aws.region.clone(),
+        profile: aws.profile.clone(),
+        endpoint_url: aws.endpoint_url.clone(),
+    };
+    let config = aws::load(&settings, &world.env)
+        .await
+        .map_err(|e| match e.is_usage() {
+            true => Failure::usage(e.to_string()),
+            false => Failure::blind(e.to_string()),
+        })?;
+    let endpoint = aws::endpoint_url(&config, &settings, &world.env);
+    Ok((config, endpoint))
+}
+
+/// Servers that the control plane names.
+async fn from_rds(
+    target: &TargetArgs,
+    subject: Subject,
+    aws: &AwsArgs,
+    databases: &DatabaseArgs,
+    ways: &Ways,
+    world: &World,
+    progress: &Progress,
+) -> Result<Target, Failure> {
+    let (config, endpoint_url) = aws_config(aws, world).await?;
+    progress.waiting("asking the RDS API");
+    let request = RdsRequest {
+        subject,
+        target_version: target.target_version,
+        target_parameter_group: target.target_parameter_group.clone(),
+        endpoint_url,
+    };
+    let collected = rds::collect(&config, &request)
+        .await
+        .map_err(|e| match e.is_usage() {
+            true => Failure::usage(e.to_string()),
+            false => Failure::blind(e.to_string()),
+        })?;
+    let region = collected.facts.region.clone();
+    let spec = |endpoint: &Endpoint, side| ways.spec(endpoint, side, databases, (&config, &region), world);
+    let blue = collected.blue.as_ref().ok_or_else(|| {
+        let name = request.subject.name();
+        Failure::blind(format!(
+            "{name} has no endpoint to connect to: is it stopped, being made, or deleted?"
+        ))
+    })?;
+    Ok(Target {
+        blue: spec(blue, Side::Blue),
+        green: collected
+            .green
+            .as_ref()
+            .map(|endpoint| spec(endpoint, Side::Green)),
+        rds: Fact::Known(collected.facts),
+        engine: collected.engine,
+        request: collected.request,
+    })
 }

@@ -9,18 +9,32 @@ mod iam;
 mod secrets;
 mod side;
 
-use std::{collections::HashMap, fmt, path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+    path::PathBuf,
+    str::FromStr,
+    sync::PoisonError,
+    time::Duration,
+};
 
 use aws_config::SdkConfig;
 use tokio::{sync::Mutex, time::Instant};
 
 pub use command::CommandError;
-pub use iam::{IamError, rds_region};
+pub use iam::{IamError, aws_credentials_fix, rds_region};
 pub use secrets::SecretError;
 pub use side::PerSide;
 
-use super::{conninfo::GivenIn, env::Env, pgpass};
+use super::{connect::printable, conninfo::GivenIn, env::Env, pgpass};
 use crate::model::secret::Secret;
+
+/// Ceilings for a log filter, to go behind the level that was asked for: at `trace`, the SDK's signer logs what it signs, and
+/// an IAM token with temporary credentials has their session token in it.
+pub const LOG_CEILINGS: &str = "aws_sigv4=debug,aws_sdk_rds=debug,aws_sdk_secretsmanager=debug,aws_sdk_sts=debug,\
+                                aws_sdk_sso=debug,aws_sdk_ssooidc=debug,aws_config=debug,aws_runtime=debug,\
+                                aws_smithy_runtime=debug,aws_smithy_runtime_api=debug,aws_smithy_http_client=debug,\
+                                hyper=debug,hyper_util=debug,h2=debug,rustls=debug";
 
 /// How long an answer of Secrets Manager or of a program is used again. Shorter than the 15 minutes of an IAM token, which
 /// such a program may print.
@@ -196,6 +210,7 @@ pub struct Authenticator {
     aws: Option<SdkConfig>,
     region: Option<String>,
     kept: Mutex<HashMap<String, Kept>>,
+    told: std::sync::Mutex<BTreeSet<String>>,
 }
 
 /// An answer that is used again.
@@ -225,6 +240,7 @@ impl Authenticator {
             aws: None,
             region: None,
             kept: Mutex::default(),
+            told: std::sync::Mutex::default(),
         }
     }
 
@@ -304,6 +320,14 @@ impl Authenticator {
         }
         let fresh = self.credentials(login).await?;
         Ok(Some(fresh).filter(|fresh| fresh.password != refused.password || fresh.user != refused.user))
+    }
+
+    /// Logs warnings, each once however many connections come upon it.
+    pub(crate) fn warn_once(&self, warnings: &[String]) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        for warning in warnings.iter().filter(|warning| told.insert((*warning).clone())) {
+            tracing::warn!("{warning}");
+        }
     }
 
     fn user(&self) -> Result<String, AuthError> {
@@ -463,6 +487,21 @@ impl Authenticator {
             warnings: Vec::new(),
         })
     }
+}
+
+/// An error of the SDK and what is behind it, in one line. The SDK's own long form ends in the whole error as Rust prints it.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        next = error.source();
+    }
+    printable(&text)
 }
 
 #[cfg(test)]

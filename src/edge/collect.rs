@@ -59,12 +59,16 @@ pub async fn collect(
         }
     });
     let blue_first = blue_first?;
+    let engine = match order.engine {
+        Engine::Postgres => engine_of(&blue_first).await,
+        known => known,
+    };
     let mut facts = Facts {
         schema: SCHEMA,
         greenlight: env!("CARGO_PKG_VERSION").to_owned(),
         collected_at: now,
         request: order.request,
-        engine: order.engine,
+        engine,
         rds: order.rds,
         blue: Fact::Known(bare(blue, &blue_first)),
         green: green
@@ -108,6 +112,21 @@ pub async fn collect(
     }
     facts.lag = lag;
     Ok(facts)
+}
+
+/// Which engine a server is, asked of the server itself where no control plane tells: Aurora has a function that no other
+/// has, and RDS settings that a plain server does not have.
+async fn engine_of(session: &Session) -> Engine {
+    const ASK: &str = "select pg_catalog.to_regprocedure('pg_catalog.aurora_version()') is not null, \
+                       pg_catalog.current_setting('rds.extensions', true) is not null";
+    let Ok(rows) = session.client.query_typed(ASK, &[]).await else {
+        return Engine::Postgres;
+    };
+    match rows.first().map(|row| (row.get(0), row.get(1))) {
+        Some((true, _)) => Engine::Aurora,
+        Some((false, true)) => Engine::Rds,
+        _ => Engine::Postgres,
+    }
 }
 
 fn bare(spec: &ConnectSpec, session: &Session) -> ServerFacts {

@@ -11,6 +11,7 @@
 mod classify;
 mod error;
 mod settings;
+mod tunnel;
 mod wire;
 
 use std::{
@@ -24,8 +25,10 @@ use aws_config::SdkConfig;
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_postgres::{Client, Config, config};
 
+pub(crate) use error::printable;
 pub use error::{Cause, ConnectError, Phase};
 pub use settings::{SessionLimits, SettingsSent};
+pub use tunnel::Tunnels;
 
 use super::{
     auth::{Authenticator, Credentials, Login, Method, Origin},
@@ -238,7 +241,8 @@ pub enum Transport {
 
 /// An open session. Dropping it closes the connection.
 pub struct Session {
-    /// The driver's handle.
+    /// The driver's handle. Its `cancel_token` does not work, since the driver did not dial; what is abandoned ends with the
+    /// session's `statement_timeout`.
     pub client: Client,
     /// The server's own word for its version, such as `15.14` or `13.12`.
     pub server_version: String,
@@ -250,7 +254,7 @@ pub struct Session {
     pub transport: Transport,
     /// How the session's settings got there.
     pub settings_sent: SettingsSent,
-    /// What the user should hear, such as a password file that was not used.
+    /// What the user should hear, such as a password file that was not used. Logged as well, once.
     pub warnings: Vec<String>,
     driver: Driver,
 }
@@ -418,6 +422,7 @@ async fn log_in(
     });
     let driver = Driver { task, ended };
 
+    spec.auth.warn_once(&credentials.warnings);
     at.set(Phase::Settings);
     let settled = Settled {
         client: &client,

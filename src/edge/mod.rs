@@ -1,6 +1,7 @@
 //! The edge: the only place that talks to networks, files, clocks and terminals. Everything else is pure.
 
 pub mod auth;
+pub mod aws;
 pub mod clock;
 pub mod collect;
 pub mod connect;
@@ -10,6 +11,7 @@ pub mod files;
 pub mod pager;
 pub mod pgpass;
 pub mod postgres;
+pub mod rds;
 pub mod service;
 pub mod terminal;
 pub mod tls;

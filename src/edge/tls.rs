@@ -164,6 +164,22 @@ impl TlsSettings {
         }
     }
 
+    /// The same with what flags say over it. An authority that is named wants to be asked: without a mode of their own,
+    /// settings that verify nothing become `verify-full` then.
+    #[must_use]
+    pub fn overridden(self, mode: Option<TlsMode>, roots: Option<Arc<Roots>>) -> Self {
+        let usual = if roots.is_some() && !self.mode.verifies() {
+            TlsMode::VerifyFull
+        } else {
+            self.mode
+        };
+        Self {
+            mode: mode.unwrap_or(usual),
+            roots: roots.unwrap_or(self.roots),
+            channel_binding: self.channel_binding,
+        }
+    }
+
     /// The mode that holds: `require` with a CA file given is `verify-ca`, as in libpq.
     pub fn effective_mode(&self) -> TlsMode {
         if self.mode == TlsMode::Require && !self.roots.is_bundled() {
@@ -243,6 +259,29 @@ mod tests {
         ] {
             assert_eq!(TlsMode::default_for(host), TlsMode::VerifyFull, "{host}");
         }
+    }
+
+    #[test]
+    fn flags_win_and_keep_the_rest() {
+        let bundled = Arc::new(Roots::bundled());
+        let url = TlsSettings {
+            channel_binding: ChannelBinding::Require,
+            ..TlsSettings::new(TlsMode::Prefer, Arc::clone(&bundled))
+        };
+        let same = url.clone().overridden(None, None);
+        assert_eq!(
+            (same.mode, same.channel_binding),
+            (TlsMode::Prefer, ChannelBinding::Require)
+        );
+        let with_roots = url.clone().overridden(None, Some(bundled));
+        assert_eq!(
+            (with_roots.mode, with_roots.channel_binding),
+            (TlsMode::VerifyFull, ChannelBinding::Require)
+        );
+        assert_eq!(
+            url.overridden(Some(TlsMode::Disable), None).mode,
+            TlsMode::Disable
+        );
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub struct Following {
     pub moved: bool,
     /// What the deployment has been resting in, and since when.
     pub rest: Option<(Rest, Timestamp)>,
+    /// The newest event since the request, as far as it was heard of.
+    pub heard: Option<Proof>,
     /// Whether the events are being read.
     pub recounting: bool,
     /// Ctrl-C came once.
@@ -106,6 +108,7 @@ impl Following {
             deadline,
             moved: false,
             rest: None,
+            heard: None,
             recounting: false,
             interrupted,
             last: None,
@@ -124,6 +127,12 @@ impl Following {
     }
 }
 
+/// Whether a switchover that is seen running at `at` is one from after the request. As long as nobody knows whether RDS
+/// took it, an early Describe may be older than the last look and show an attempt before.
+pub(crate) fn speaks(config: &Config, intent: &Intent, accepted: bool, at: Timestamp) -> bool {
+    accepted || at.duration_since(intent.at) >= config.rest_for
+}
+
 /// Takes a request up again, after a crash or by `--resume`: however old it is, it is given time to show itself.
 pub(crate) fn begin(config: &Config, mut following: Following, at: Timestamp) -> Step {
     following.since = at;
@@ -133,12 +142,8 @@ pub(crate) fn begin(config: &Config, mut following: Following, at: Timestamp) ->
     following.rest = None;
     following.recounting = false;
     following.interrupted = false;
-    (
-        State::Following(following),
-        vec![Effect::Describe {
-            after: SignedDuration::ZERO,
-        }],
-    )
+    // Nothing is sent any more, but whoever holds the lock keeps others from sending meanwhile.
+    (State::Following(following), vec![Effect::Lock])
 }
 
 fn unknown(reason: Doubt) -> Step {
@@ -194,7 +199,7 @@ pub(crate) fn described(config: &Config, mut following: Following, at: Timestamp
         Reading::Running if over => unknown(Doubt::StillRunning { seen }),
         Reading::Odd if over => unknown(Doubt::Odd { seen }),
         Reading::Running => {
-            following.moved = true;
+            following.moved |= speaks(config, &following.intent, following.accepted, at);
             following.rest = None;
             look_again(config, following)
         }
@@ -234,50 +239,57 @@ pub(crate) fn recounted(config: &Config, mut following: Following, at: Timestamp
     following.recounting = false;
     let seen = following.last.clone().unwrap_or_default();
     let lasted = at.duration_since(since) >= config.rest_for;
+    // What was seen to run may have been somebody else's: as long as the answer is lost and the request could still be
+    // on its way, nothing is said about how it ended.
+    let settled = following.accepted || at.duration_since(following.since) >= config.reconcile_for;
     // Rest that keeps changing its kind must come to an end as well.
     let over = at >= following.deadline;
     let worn_out = at >= following.deadline + config.rest_for + config.rest_for;
-    let record = matches!(proof, Proof::Last(_)).then(|| Record::Events {
-        at,
-        proof: proof.clone(),
-    });
+    let told = match proof {
+        Proof::Last { told, .. } => Some(told),
+        Proof::Silent | Proof::Unreadable(_) => None,
+    };
+    let news = told.is_some() && following.heard.as_ref() != Some(proof);
+    if news {
+        following.heard = Some(proof.clone());
+    }
+    following.moved |= told.is_some();
 
-    let step = match (proof, kind) {
-        (Proof::Last(Told::Completed), Rest::Gone) => completed(at, following.interrupted),
-        (Proof::Last(Told::Cancelled(why)), Rest::Quiet | Rest::Failed | Rest::Gone) => {
+    let step = match (told, kind) {
+        (Some(Told::Completed), Rest::Gone) => completed(at, following.interrupted),
+        (Some(Told::Cancelled(why)), Rest::Quiet | Rest::Failed | Rest::Gone) if lasted && settled => {
             done(Outcome::RolledBack {
                 why: format!("{why} ({seen})"),
             })
         }
-        (Proof::Last(Told::Completed), _) if over => unknown(Doubt::Odd { seen }),
-        // RDS says that it is complete; what Describe shows is older.
-        (Proof::Last(Told::Completed), _) => {
-            following.moved = true;
+        (Some(Told::Completed), _) if over => unknown(Doubt::Odd { seen }),
+        // The events know more than Describe showed: a start that was not heard of before, or the end itself.
+        (Some(Told::Completed), _) => {
             following.rest = None;
             look_again(config, following)
         }
-        _ => {
-            following.moved |= matches!(proof, Proof::Last(_));
-            let looking = at.duration_since(following.since);
-            match kind {
-                Rest::Gone
-                    if lasted && !matches!(proof, Proof::Unreadable(_)) || kind == Rest::Gone && over =>
-                {
-                    unknown(Doubt::Gone)
-                }
-                Rest::Failed if lasted => done(Outcome::RolledBack { why: seen }),
-                Rest::Quiet if lasted && following.moved => done(Outcome::RolledBack {
-                    why: format!("it ran and is back where it was: {seen}"),
-                }),
-                Rest::Partial if lasted => unknown(Doubt::Partial { seen }),
-                Rest::Quiet if lasted && !following.accepted && looking >= config.reconcile_for => {
-                    unknown(Doubt::NeverSeen)
-                }
-                Rest::Quiet if lasted && over => unknown(Doubt::NeverStarted),
-                _ if worn_out => unknown(Doubt::Odd { seen }),
-                _ => look_again(config, following),
-            }
+        (Some(Told::Started), _) if news && !worn_out => {
+            following.rest = None;
+            look_again(config, following)
         }
+        _ => match kind {
+            Rest::Gone if over || lasted && settled && !matches!(proof, Proof::Unreadable(_)) => {
+                unknown(Doubt::Gone)
+            }
+            Rest::Failed if lasted && settled => done(Outcome::RolledBack { why: seen }),
+            Rest::Quiet if lasted && settled && following.moved => done(Outcome::RolledBack {
+                why: format!("it ran and is back where it was: {seen}"),
+            }),
+            Rest::Partial if lasted => unknown(Doubt::Partial { seen }),
+            Rest::Quiet if lasted && settled && !following.accepted => unknown(Doubt::NeverSeen),
+            Rest::Quiet if lasted && over => unknown(Doubt::NeverStarted),
+            _ if worn_out => unknown(Doubt::Odd { seen }),
+            _ => look_again(config, following),
+        },
     };
+    let record = news.then(|| Record::Events {
+        at,
+        proof: proof.clone(),
+    });
     recorded(record, step)
 }

@@ -63,7 +63,12 @@ pub enum Proof {
     /// None about the whole switchover.
     Silent,
     /// The newest.
-    Last(Told),
+    Last {
+        /// What it says.
+        told: Told,
+        /// `Event.Date`.
+        at: Timestamp,
+    },
 }
 
 /// Reads the newest proof after `mark` out of the messages, in whatever order they come.
@@ -79,7 +84,7 @@ pub fn prove(messages: &[Message], mark: Mark) -> Proof {
         .filter(|m| m.source == Source::Deployment && (m.at > after || mark == Mark::Empty))
         .filter_map(|m| told(&m.text).map(|told| (m.at, told != Told::Started, told)))
         .max_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)))
-        .map_or(Proof::Silent, |(_, _, told)| Proof::Last(told))
+        .map_or(Proof::Silent, |(at, _, told)| Proof::Last { told, at })
 }
 
 /// The mark to put before a request, given all messages about the deployment.
@@ -142,7 +147,13 @@ mod tests {
             Source::Deployment,
             "Switchover from blue to green environment started.",
         );
-        assert_eq!(prove(&[new, old], mark), Proof::Last(Told::Started));
+        assert_eq!(
+            prove(&[new, old], mark),
+            Proof::Last {
+                told: Told::Started,
+                at: at(11)
+            }
+        );
     }
 
     #[test]
@@ -150,7 +161,13 @@ mod tests {
         let started = message(20, Source::Deployment, "Switchover from blue to green started.");
         let ended = message(20, Source::Deployment, "Switchover from blue to green completed.");
         for order in [vec![started.clone(), ended.clone()], vec![ended, started]] {
-            assert_eq!(prove(&order, Mark::Empty), Proof::Last(Told::Completed));
+            assert_eq!(
+                prove(&order, Mark::Empty),
+                Proof::Last {
+                    told: Told::Completed,
+                    at: at(20)
+                }
+            );
         }
     }
 

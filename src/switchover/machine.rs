@@ -27,7 +27,7 @@ pub const MAX_ROUNDS: u8 = 5;
 pub const MAX_WITHDRAWN: u8 = 2;
 
 /// What the operator asked for, and whom it is about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Config {
     /// The deployment as it was when the run was set up.
     pub identity: Identity,
@@ -608,6 +608,13 @@ pub fn step(config: &Config, state: State, event: Event) -> Step {
                 Look::Failed(why) => format!("nothing ({why})"),
             };
             refused(Refusal::ByRds { fault, seen })
+        }
+        // A resumed run goes on with the lock or without: it only looks.
+        (State::Following(following), Event::Locked { .. } | Event::LockRefused(_)) => {
+            let look = Effect::Describe {
+                after: SignedDuration::ZERO,
+            };
+            (State::Following(following), vec![look])
         }
         (State::Following(following), Event::Described { at, look }) => {
             follow::described(config, following, at, look)

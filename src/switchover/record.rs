@@ -16,7 +16,7 @@ use super::settle::Sample;
 pub const FORMAT: u32 = 1;
 
 /// One record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Record {
     /// The first record: what the journal is about.
@@ -140,17 +140,8 @@ pub const KINDS: &[&str] = &[
     "ended",
 ];
 
-impl std::hash::Hash for Record {
-    /// By its JSON: what is equal there is equal here.
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        serde_json::to_string(self)
-            .expect("records are plain data")
-            .hash(state);
-    }
-}
-
 /// What a journal is about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Header {
     /// [`FORMAT`] of the writer.
     pub format: u32,

@@ -3,7 +3,7 @@
 //! What was gathered before the request is not carried over: lock, verdict, lag and consent are all taken anew. What
 //! was sent is never sent again: an intent without its withdrawal counts as a request that left.
 
-use super::follow::{Following, Reading, read};
+use super::follow::{Following, Reading, read, speaks};
 use super::history::Proof;
 use super::machine::{Answer, Config, Intent, State};
 use super::outcome::Outcome;
@@ -69,12 +69,13 @@ pub fn resume<'a>(
                 }
                 answer = Some(new);
             }
-            Record::Progress { view, .. } => {
-                moved |= intent
-                    .as_ref()
-                    .is_some_and(|i| read(view, i.failed_before) == Reading::Running);
+            Record::Progress { at, view } => {
+                let accepted = matches!(answer, Some(Answer::Accepted { .. }));
+                moved |= intent.as_ref().is_some_and(|i| {
+                    read(view, i.failed_before) == Reading::Running && speaks(config, i, accepted, *at)
+                });
             }
-            Record::Events { proof, .. } => moved |= matches!(proof, Proof::Last(_)),
+            Record::Events { proof, .. } => moved |= matches!(proof, Proof::Last { .. }),
             Record::Completed { .. } => {
                 if intent.is_none() {
                     return Err(contradiction("a completed switchover without a request"));

@@ -6,6 +6,7 @@ mod catalogue;
 mod cli;
 mod facts_scenarios;
 mod laws;
+mod machine;
 mod output;
 mod scenarios;
 mod support;

@@ -199,16 +199,25 @@ fn restore_links(package: &Path) -> Result<(), Error> {
                 source,
             });
         }
-        let depth = target.components().count().saturating_sub(1);
-        let goal: PathBuf = std::iter::repeat_n(Path::new(".."), depth)
-            .collect::<PathBuf>()
-            .join(&source);
+        let goal = relative(&source, &target);
         let link = package.join(&target);
         if link.symlink_metadata().is_err() {
             std::os::unix::fs::symlink(goal, &link).map_err(Error::io("link", &link))?;
         }
     }
     Ok(())
+}
+
+/// The way from the folder of `link` to `goal`, no longer than it must be, so that the tree can be moved.
+fn relative(goal: &Path, link: &Path) -> PathBuf {
+    let folder = link.parent().unwrap_or(Path::new(""));
+    let shared = goal
+        .components()
+        .zip(folder.components())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let up = std::iter::repeat_n(Component::ParentDir, folder.components().count() - shared);
+    up.chain(goal.components().skip(shared)).collect()
 }
 
 /// `postgres (PostgreSQL) 15.19 (Debian 15.19-0+deb12u1)` gives `15.19`.
@@ -314,8 +323,12 @@ mod tests {
         .expect("written");
         restore_links(package.path()).expect("a plain list is fine");
         let goal = fs::read_link(package.path().join("native/lib/a.so")).expect("the link is there");
-        assert_eq!(goal, Path::new("../../native/lib/a.so.1"));
+        assert_eq!(goal, Path::new("a.so.1"));
         fs::write(&list, r#"[{"source":"native/lib/a.so.1","target":"../evil"}]"#).expect("written");
+        assert_eq!(
+            relative(Path::new("native/x/b"), Path::new("native/lib/c/b")),
+            Path::new("../../x/b")
+        );
         let error = restore_links(package.path()).expect_err("a way out is refused");
         assert!(error.to_string().contains("outside the package"), "{error}");
     }

@@ -68,8 +68,10 @@ impl Cache {
         if done.is_dir() {
             return Ok(done);
         }
+        let prefix = format!(".{name}-");
+        self.remove_drafts(&prefix);
         let draft = tempfile::Builder::new()
-            .prefix(&format!(".{name}-"))
+            .prefix(&prefix)
             .tempdir_in(&self.dir)
             .map_err(Error::io("create a folder in", &self.dir))?;
         open_to_all(draft.path())?;
@@ -78,6 +80,18 @@ impl Cache {
         // Under its final name it is no longer ours to remove.
         let _moved = draft.keep();
         Ok(done)
+    }
+}
+
+impl Cache {
+    /// What a process left that was killed at this work. Whoever holds the lock is the only one at it.
+    fn remove_drafts(&self, prefix: &str) {
+        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(prefix) {
+                // It is in nobody's way if it cannot be removed.
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 /// Why a sandbox server is not there or did not do what it was told. Every message names the cause and, where there is
 /// one, the fix.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// No pinned binaries exist for this major version.
@@ -152,6 +152,16 @@ pub enum Error {
         /// The cause.
         source: tokio_postgres::Error,
     },
+    /// A command of the replication protocol failed.
+    #[error("in database {database:?}: {problem}; the replication command was: {statement}")]
+    Replication {
+        /// Database.
+        database: String,
+        /// The command.
+        statement: String,
+        /// The server's words.
+        problem: String,
+    },
     /// Something that was waited for did not happen.
     #[error("waited {seconds} s for {what}: {state}")]
     Timeout {
@@ -162,6 +172,13 @@ pub enum Error {
         /// How it stood at the end.
         state: String,
     },
+}
+
+/// The message, because this is what `expect` shows.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }
 
 impl Error {

@@ -15,6 +15,7 @@ mod process;
 mod server;
 mod template;
 mod url;
+mod walsender;
 mod watchdog;
 
 use account::Account;
@@ -22,7 +23,10 @@ use binaries::Binaries;
 use cache::Cache;
 
 pub(crate) use binaries::random_hex;
+pub(crate) use error::chain;
 pub(crate) use port::Port;
+pub(crate) use server::{execute, query};
+pub(crate) use walsender::ExportedSlot;
 
 pub use error::Error;
 pub use options::{Certificate, ServerOptions, Settings};

@@ -171,9 +171,11 @@ impl Server {
         url::conninfo(HOST, self.port(), database, user, password)
     }
 
-    /// A client for the superuser. Its connection is driven by a task on the current runtime.
+    /// A client for the superuser, which may write also where `default_transaction_read_only` says that nobody should.
+    /// Its connection is driven by a task on the current runtime.
     pub async fn connect(&self, database: &str) -> Result<tokio_postgres::Client> {
-        self.connect_as(database, SUPERUSER, &self.inner.superuser_password)
+        let options = "-c default_transaction_read_only=off";
+        self.connect_with(database, SUPERUSER, &self.inner.superuser_password, options)
             .await
     }
 
@@ -184,6 +186,16 @@ impl Server {
         user: &str,
         password: &str,
     ) -> Result<tokio_postgres::Client> {
+        self.connect_with(database, user, password, "").await
+    }
+
+    async fn connect_with(
+        &self,
+        database: &str,
+        user: &str,
+        password: &str,
+        options: &str,
+    ) -> Result<tokio_postgres::Client> {
         let port = self.port();
         let connected = tokio_postgres::Config::new()
             .host(HOST)
@@ -191,6 +203,7 @@ impl Server {
             .dbname(database)
             .user(user)
             .password(password)
+            .options(options)
             .application_name("sandbox")
             .connect(NoTls)
             .await;

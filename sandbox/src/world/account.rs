@@ -409,8 +409,7 @@ impl Account {
         members.any(|member| member.writer && member.id == instance)
     }
 
-    /// Gives whatever is up and has no address yet the one that RDS would give it. Worlds with servers put loopback
-    /// addresses here instead, under which the servers are reached.
+    /// Gives whatever is up and has no address yet the one that RDS would give it, in worlds without servers.
     pub(crate) fn name_endpoints(&mut self) {
         let domain = format!("c7qexample2x.{}.rds.amazonaws.com", self.region);
         for cluster in self

@@ -13,7 +13,7 @@ use super::{
     pace::Step,
     switchover::kind_and_id,
 };
-use crate::rds::fault::Fault;
+use crate::{rds::fault::Fault, replicate};
 
 impl World {
     /// Deletes a deployment; with `delete_target` green goes too, without it green becomes a cluster of its own.
@@ -65,6 +65,27 @@ impl World {
 
     async fn delete_deployment(&self, deployment: &Deployment, delete_target: bool) {
         self.pace.step(Step::Other).await;
+        if let Some(databases) = self.databases() {
+            let link = databases.disconnect(&deployment.id);
+            let target = deployment.target_resource.as_deref().unwrap_or_default();
+            let mut done = Ok(());
+            if let Some(link) = link {
+                done = link.replication.drop_subscriptions_and_slots().await;
+                if let (Some(green), false) = (self.server(target), delete_target) {
+                    // Green is a cluster of its own from now on.
+                    done = done.and(replicate::resume_writes(&green).await);
+                }
+            } else if let (Some(old), true) = (
+                self.server(&deployment.source_resource),
+                deployment.source.contains(":cluster:"),
+            ) {
+                // Aurora's old blue becomes writable again: nothing guards it any more. RDS's stays as it is.
+                done = replicate::resume_writes(&old).await;
+            }
+            if let Err(error) = done {
+                tracing::warn!(%error, "a side of the deleted deployment could not be set free");
+            }
+        }
         self.edit(|account| {
             if delete_target {
                 for target in deployment
@@ -79,7 +100,6 @@ impl World {
                     }
                 }
             }
-            // Aurora's old blue becomes writable again: nothing guards it any more.
             let source = &deployment.source_resource;
             for cluster in account
                 .clusters
@@ -98,6 +118,7 @@ impl World {
             );
             account.deployments.remove(&deployment.id);
         });
+        self.clear_away().await;
     }
 
     /// Deletes an instance.
@@ -129,6 +150,7 @@ impl World {
         self.spawn(async move {
             world.pace.step(Step::Other).await;
             world.edit(|account| forget_instance(account, &id));
+            world.clear_away().await;
         });
         Ok(())
     }
@@ -177,6 +199,7 @@ impl World {
                     "DB cluster deleted",
                 );
             });
+            world.clear_away().await;
         });
         Ok(())
     }

@@ -12,30 +12,40 @@ impl World {
         let resource_id = resource_id.to_owned();
         self.spawn(async move {
             world.pace.step(Step::Reboot).await;
+            // The restart puts waiting parameters into effect as well. The server stays the one of its major.
+            world.edit(|account| {
+                let members: Vec<String> = account
+                    .cluster_by_resource(&resource_id)
+                    .map(|cluster| cluster.members.iter().map(|member| member.id.clone()).collect())
+                    .unwrap_or_default();
+                let alone = account.instances.values();
+                let alone = alone.filter(|found| found.resource_id == resource_id);
+                let alone: Vec<String> = alone.map(|found| found.id.clone()).collect();
+                for id in members.iter().chain(&alone) {
+                    account.rebooted(id);
+                }
+            });
+            if let Err(error) = world.restart_server(&resource_id).await {
+                tracing::warn!(resource_id, %error, "the server did not come back");
+            }
             world.edit(|account| {
                 let upgraded = |status: &mut String, of: &mut String| {
                     "available".clone_into(status);
                     of.clone_from(&version);
                 };
-                let mut reboot = Vec::new();
+                let mut members = Vec::new();
                 for cluster in account
                     .clusters
                     .values_mut()
                     .filter(|found| found.resource_id == resource_id)
                 {
                     upgraded(&mut cluster.status, &mut cluster.engine_version);
-                    reboot.extend(cluster.members.iter().map(|member| member.id.clone()));
+                    members.extend(cluster.members.iter().map(|member| member.id.clone()));
                 }
-                let members = reboot.clone();
                 for instance in account.instances.values_mut() {
                     if instance.resource_id == resource_id || members.contains(&instance.id) {
                         upgraded(&mut instance.status, &mut instance.engine_version);
-                        reboot.push(instance.id.clone());
                     }
-                }
-                // The restart puts waiting parameters into effect as well.
-                for id in reboot {
-                    account.rebooted(&id);
                 }
             });
         });
@@ -79,6 +89,8 @@ impl World {
         let world = Arc::clone(self);
         self.spawn(async move {
             world.pace.step(Step::Other).await;
+            let resource = world.read(|account| account.cluster(&id).map(|found| found.resource_id.clone()));
+            world.cut_connections(&resource.unwrap_or_default());
             world.edit(|account| {
                 if let Some(cluster) = account.clusters.get_mut(&id) {
                     "available".clone_into(&mut cluster.status);

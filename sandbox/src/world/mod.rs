@@ -7,13 +7,16 @@
 pub mod account;
 pub(crate) mod catalogue;
 pub(crate) mod checks;
+pub(crate) mod databases;
 pub(crate) mod deletion;
+pub(crate) mod guardrails;
 pub(crate) mod ids;
 mod maintenance;
 pub(crate) mod pace;
 pub(crate) mod parameters;
 pub(crate) mod provision;
 pub(crate) mod rename;
+mod startup;
 pub(crate) mod switchover;
 
 use std::{
@@ -24,7 +27,7 @@ use std::{
 
 use tokio::task::JoinSet;
 
-use self::{account::Account, pace::Pace};
+use self::{account::Account, databases::Databases, pace::Pace};
 use crate::rds::faults::Faults;
 
 /// One account, its servers and its clock.
@@ -32,6 +35,7 @@ pub(crate) struct World {
     account: Mutex<Arc<Account>>,
     pace: Pace,
     faults: Arc<Faults>,
+    databases: Option<Databases>,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -44,17 +48,28 @@ impl fmt::Debug for World {
 }
 
 impl World {
-    pub(crate) fn new(account: Account, pace: Pace, faults: Arc<Faults>) -> Self {
+    pub(crate) fn new(
+        account: Account,
+        pace: Pace,
+        faults: Arc<Faults>,
+        databases: Option<Databases>,
+    ) -> Self {
         Self {
             account: Mutex::new(Arc::new(account)),
             pace,
             faults,
+            databases,
             tasks: Mutex::new(JoinSet::new()),
         }
     }
 
     pub(crate) fn pace(&self) -> &Pace {
         &self.pace
+    }
+
+    /// The servers, in a world that has some.
+    pub(crate) fn databases(&self) -> Option<&Databases> {
+        self.databases.as_ref()
     }
 
     /// The account as it is now.
@@ -82,6 +97,9 @@ impl World {
     /// Ends all transitions. They hold the world, so it would not go away while one runs.
     pub(crate) fn stop(&self) {
         lock(&self.tasks).abort_all();
+        if let Some(databases) = &self.databases {
+            databases.stop();
+        }
     }
 }
 

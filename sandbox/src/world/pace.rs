@@ -37,15 +37,18 @@ pub(crate) struct Pace {
     permits: Semaphore,
     /// How long one second of `SwitchoverTimeout` takes.
     pub(crate) timeout_second: Duration,
+    /// From when on a write or DDL on blue is long-running for the guardrails.
+    pub(crate) long_running: Duration,
 }
 
 impl Pace {
     /// A clock of that speed; `timeout_second` scales `SwitchoverTimeout`, whose minimum is 30.
-    pub(crate) fn new(speed: Speed, timeout_second: Duration) -> Self {
+    pub(crate) fn new(speed: Speed, timeout_second: Duration, long_running: Duration) -> Self {
         Self {
             speed,
             permits: Semaphore::new(0),
             timeout_second,
+            long_running,
         }
     }
 

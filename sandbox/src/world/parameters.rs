@@ -10,9 +10,10 @@ use super::{
     World,
     account::{Account, Override},
     catalogue::GroupKind,
+    databases::Endpoint,
     pace::Step,
 };
-use crate::rds::fault::Fault;
+use crate::{proxy::Proxy, rds::fault::Fault};
 
 /// One `Parameter` of a modify call.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ impl Account {
             .unwrap_or_default()
     }
 
-    /// Puts settings into a group and tells its users.
+    /// Puts settings into a group and tells its users; the resources whose servers must reload are returned.
     ///
     /// # Errors
     /// The fault that RDS answers for a default group, an unknown or unmodifiable name, or a value out of range.
@@ -53,7 +54,7 @@ impl Account {
         kind: GroupKind,
         name: &str,
         settings: Vec<Setting>,
-    ) -> Result<(), Fault> {
+    ) -> Result<Vec<String>, Fault> {
         let name = name.to_ascii_lowercase();
         let group = self
             .group(kind, &name)
@@ -116,45 +117,47 @@ impl Account {
                 },
             );
         }
-        self.tell_users(kind, &name, &at_once, waits);
-        Ok(())
+        Ok(self.tell_users(kind, &name, &at_once, waits))
     }
 
-    fn tell_users(&mut self, kind: GroupKind, group: &str, at_once: &[(String, String)], waits: bool) {
+    fn tell_users(
+        &mut self,
+        kind: GroupKind,
+        group: &str,
+        at_once: &[(String, String)],
+        waits: bool,
+    ) -> Vec<String> {
+        let mut changed = Vec::new();
         if kind == GroupKind::Cluster {
-            for cluster in self
-                .clusters
-                .values_mut()
-                .filter(|found| found.parameter_group == group)
-            {
+            let users = self.clusters.values_mut();
+            for cluster in users.filter(|found| found.parameter_group == group) {
                 cluster.in_effect.extend(at_once.iter().cloned());
+                changed.push(cluster.resource_id.clone());
                 if waits {
                     for member in &mut cluster.members {
                         "pending-reboot".clone_into(&mut member.parameter_status);
                     }
                 }
             }
-            return;
+            return changed;
         }
-        for instance in self
-            .instances
-            .values_mut()
-            .filter(|found| found.parameter_group == group)
-        {
+        let users = self.instances.values_mut();
+        for instance in users.filter(|found| found.parameter_group == group) {
             if waits {
                 "pending-reboot".clone_into(&mut instance.parameter_status);
             }
             instance.in_effect.extend(at_once.iter().cloned());
+            changed.push(instance.resource_id.clone());
             let writes = |cluster: &super::account::Cluster| {
-                cluster
-                    .members
-                    .iter()
-                    .any(|member| member.writer && member.id == instance.id)
+                let mut members = cluster.members.iter();
+                members.any(|member| member.writer && member.id == instance.id)
             };
             for cluster in self.clusters.values_mut().filter(|cluster| writes(cluster)) {
                 cluster.in_effect.extend(at_once.iter().cloned());
+                changed.push(cluster.resource_id.clone());
             }
         }
+        changed
     }
 
     /// What a reboot of an instance leaves in the account: everything in sync, the server on its groups' values.
@@ -231,10 +234,27 @@ impl World {
 
     async fn reboot(self: Arc<Self>, id: &str) {
         self.pace.step(Step::Reboot).await;
-        self.edit(|account| {
+        let (server, writes) = self.edit(|account| {
             account.rebooted(id);
+            let alone = account
+                .instance(id)
+                .is_some_and(|found| found.cluster.is_none() && found.replica_source.is_none());
+            (account.server_of(id), alone || account.is_writer(id))
+        });
+        let mut status = "available";
+        if let Some(server) = server.filter(|_| writes)
+            && let Err(error) = self.restart_server(&server).await
+        {
+            // What RDS says of an instance that does not start with its parameters.
+            tracing::warn!(instance = id, %error, "the server did not come back");
+            status = "incompatible-parameters";
+        } else if !writes && let Some(databases) = self.databases() {
+            let reader = databases.endpoint(&Endpoint::Instance(id.to_owned()));
+            reader.iter().for_each(Proxy::drop_connections);
+        }
+        self.edit(|account| {
             if let Some(instance) = account.instance_mut(id) {
-                "available".clone_into(&mut instance.status);
+                status.clone_into(&mut instance.status);
                 account.event(
                     "RDS-EVENT-0006",
                     "db-instance",

@@ -4,7 +4,7 @@
 //! `INVALID_CONFIGURATION` with the failed task, an event and, for a failed upgrade, a precheck log on green.
 //! Source: <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/blue-green-deployments-creating.html>
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -13,9 +13,14 @@ use super::{
     account::{Account, Cluster, Deployment, Instance, Member, MemberSwitch, Replication, Task},
     catalogue::{GroupKind, Version},
     checks::{Plan, Source, too_low},
-    ids,
+    databases::Link,
+    guardrails, ids,
     pace::Step,
 };
+use crate::{copy, pg, replicate};
+
+/// How long setting replication up may take.
+const ESTABLISH: Duration = Duration::from_secs(120);
 
 const READ_REPLICA: &str = "CREATING_READ_REPLICA_OF_SOURCE";
 const UPGRADE: &str = "DB_ENGINE_VERSION_UPGRADE";
@@ -48,6 +53,13 @@ impl World {
 
     async fn provision(self: Arc<Self>, id: String, plan: Plan) {
         let done = self.tasks_of(&id, &plan).await;
+        if done.is_err() {
+            // Green stays as far as it came, so that its logs can be read and it can be deleted with the deployment.
+            self.edit(|account| account.settle_green(&id));
+            if let Err(error) = self.open_endpoints().await {
+                tracing::warn!(%error, "an endpoint could not be opened");
+            }
+        }
         self.edit(|account| match done {
             Ok(()) => {
                 set_status(account, &id, "AVAILABLE", None);
@@ -66,7 +78,7 @@ impl World {
 
     async fn tasks_of(&self, id: &str, plan: &Plan) -> Result<(), Failure> {
         self.begin_task(id, READ_REPLICA).await;
-        self.look_at_blue(id, plan)?;
+        self.look_at_blue(id, plan).await?;
         let green = self.edit(|account| {
             let green = make_green(account, id, plan);
             // A cluster's writer comes with it; the readers follow when its version is right.
@@ -75,27 +87,75 @@ impl World {
             }
             green
         });
+        let upgrades = self.version_changes(id, plan);
+        if !upgrades {
+            self.build_green(id, READ_REPLICA).await?;
+        }
         self.end_task(id, READ_REPLICA);
-        if plan.is_major() || self.version_changes(id, plan) {
+        if upgrades {
             self.begin_task(id, UPGRADE).await;
+            self.build_green(id, UPGRADE).await?;
             self.end_task(id, UPGRADE);
         }
-        match &plan.source {
-            Source::Cluster(_) => {
-                self.begin_task(id, INSTANCES).await;
-                self.edit(|account| green.make_members(account, id, plan, false));
-                self.end_task(id, INSTANCES);
-            }
-            Source::Instance(_) if green.replicas > 0 => {
-                self.begin_task(id, TOPOLOGY).await;
-                self.edit(|account| green.make_members(account, id, plan, false));
-                self.end_task(id, TOPOLOGY);
-            }
-            Source::Instance(_) => {}
+        if green.cluster || green.replicas > 0 {
+            let task = if green.cluster { INSTANCES } else { TOPOLOGY };
+            self.begin_task(id, task).await;
+            self.edit(|account| green.make_members(account, id, plan, false));
+            self.end_task(id, task);
         }
         self.begin_task(id, BACKUPS).await;
         self.edit(|account| green.finish(account, id));
+        let opened = self.open_endpoints().await;
+        opened.map_err(|error| Failure::of(BACKUPS, error))?;
         self.end_task(id, BACKUPS);
+        Ok(())
+    }
+
+    /// Green's server: of the target's major, with everything that blue has, and fed by blue from then on.
+    ///
+    /// RDS clones blue and runs `pg_upgrade` on the clone; here the objects are created anew, and what the new major
+    /// does not take is the failed upgrade.
+    async fn build_green(&self, id: &str, task: &'static str) -> Result<(), Failure> {
+        let Some(databases) = self.databases() else {
+            return Ok(());
+        };
+        let failed = |error: pg::Error| Failure::of(task, error);
+        let (source, target) = self.read(|account| {
+            let found = account.deployments.get(id);
+            let source = found.map(|found| found.source_resource.clone());
+            (source, found.and_then(|found| found.target_resource.clone()))
+        });
+        let (Some(source), Some(target)) = (source, target) else {
+            return Ok(());
+        };
+        let (Some(blue), Some((major, settings))) = (self.server(&source), self.settings_of(&target)) else {
+            return Ok(());
+        };
+        let fingerprint = guardrails::fingerprint(&blue).await.map_err(failed)?;
+        let green = databases.start(&target, major, settings).await.map_err(failed)?;
+        let copied = copy::copy(&blue, &green).await.map_err(failed)?;
+        if !copied.failures.is_empty() {
+            let log = precheck_log(&copied.failures);
+            return Err(Failure {
+                task,
+                reason: "the upgrade precheck failed; see pg_upgrade_precheck.log of the green environment"
+                    .to_owned(),
+                log: Some(log),
+            });
+        }
+        let replication = replicate::establish(&blue, &green, &databases.roles.replication, ESTABLISH)
+            .await
+            .map_err(failed)?;
+        // AVAILABLE means that green follows, in every database.
+        let caught_up = replication.wait_caught_up(ESTABLISH).await;
+        caught_up.map_err(failed)?;
+        databases.connect(
+            id,
+            Link {
+                replication,
+                fingerprint,
+            },
+        );
         Ok(())
     }
 
@@ -128,23 +188,41 @@ impl World {
     }
 
     /// What RDS notices only once it works on green: other consumers of blue's log, and parameters that are too low.
-    fn look_at_blue(&self, id: &str, plan: &Plan) -> Result<(), Failure> {
+    async fn look_at_blue(&self, id: &str, plan: &Plan) -> Result<(), Failure> {
         if plan.replication == Replication::Physical {
             return Ok(());
         }
-        let (databases, slots, in_effect) = self.read(|account| facts(account, plan));
+        let blue = self.read(|account| {
+            account
+                .deployments
+                .get(id)
+                .map(|found| found.source_resource.clone())
+        });
+        let blue = blue.unwrap_or_default();
+        let (databases, external) = match self.server(&blue) {
+            None => (self.read(|account| account.database_count(&blue)), Vec::new()),
+            Some(server) => {
+                let failed = |error: pg::Error| Failure::of(READ_REPLICA, error);
+                let external = guardrails::external_replication(&server).await.map_err(failed)?;
+                let databases = guardrails::databases(&server).await.map_err(failed)?;
+                (databases.len(), external)
+            }
+        };
         let failed = |reason| Failure {
             task: READ_REPLICA,
             reason,
             log: None,
         };
-        if slots > 0 {
+        if !external.is_empty() {
             return Err(failed(format!(
-                "Creation of blue/green deployment {id} failed because of external replication on the blue primary \
-                 instance."
+                "there is external replication on the blue primary instance: {}",
+                external.join(", ")
             )));
         }
-        let low = too_low(&in_effect, databases, slots);
+        let low = self.read(|account| match account.running(&blue) {
+            Some((_, _, in_effect)) => too_low(in_effect, databases, external.len()),
+            None => Vec::new(),
+        });
         if low.is_empty() {
             return Ok(());
         }
@@ -155,17 +233,60 @@ impl World {
     }
 }
 
-/// Databases to replicate, foreign slots and settings of blue.
-fn facts(account: &Account, plan: &Plan) -> (usize, usize, BTreeMap<String, String>) {
-    match &plan.source {
-        Source::Cluster(id) => account
-            .cluster(id)
-            .map(|found| (found.databases.len(), 0, found.in_effect.clone())),
-        Source::Instance(id) => account
-            .instance(id)
-            .map(|found| (found.databases.len(), 0, found.in_effect.clone())),
+impl Failure {
+    fn of(task: &'static str, error: impl std::fmt::Display) -> Self {
+        Self {
+            task,
+            reason: error.to_string(),
+            log: None,
+        }
     }
-    .unwrap_or_default()
+}
+
+/// The log that RDS leaves on green when `pg_upgrade --check` finds something.
+fn precheck_log(failures: &[copy::Failure]) -> String {
+    let mut log = String::from("Upgrade could not be run. The following objects can't be upgraded:\n");
+    for failure in failures {
+        let database = failure.database.as_deref().unwrap_or("(all databases)");
+        log.push_str(&format!(
+            "------------------------------------------------------------------\nDatabase: {database}\nObject: {}\nError: \
+             {}\nStatement: {}\n",
+            failure.object, failure.error, failure.statement
+        ));
+    }
+    log
+}
+
+impl Account {
+    /// Makes `available` what a creation that failed has left `creating`.
+    fn settle_green(&mut self, id: &str) {
+        let targets: Vec<String> = self
+            .deployments
+            .get(id)
+            .into_iter()
+            .flat_map(|deployment| &deployment.members)
+            .filter_map(|pair| pair.target.clone())
+            .collect();
+        for target in targets {
+            if let Some(cluster) = self.cluster_mut(&target) {
+                "available".clone_into(&mut cluster.status);
+            }
+            if let Some(instance) = self.instance_mut(&target) {
+                "available".clone_into(&mut instance.status);
+            }
+        }
+    }
+
+    /// How many databases the scenario gave the resource, for worlds without servers.
+    fn database_count(&self, resource_id: &str) -> usize {
+        if let Some(cluster) = self.cluster_by_resource(resource_id) {
+            return cluster.databases.len();
+        }
+        let mut instances = self.instances.values();
+        instances
+            .find(|found| found.resource_id == resource_id)
+            .map_or(0, |found| found.databases.len())
+    }
 }
 
 fn draft(account: &Account, plan: &Plan) -> Deployment {
@@ -454,7 +575,6 @@ impl Green {
                 available(&mut instance.status);
             }
         }
-        account.name_endpoints();
         if let Some(deployment) = account.deployments.get_mut(deployment) {
             for pair in &mut deployment.members {
                 pair.status = Some("AVAILABLE".to_owned());

@@ -5,15 +5,22 @@
 //! stop writes on both sides, drop connections, wait for green, synchronise sequences, rename, allow connections and
 //! writes. Until the names move every failure, the timeout included, puts both sides back.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     World,
     account::{Account, Deployment, Tags},
+    databases::Link,
+    guardrails,
     pace::Step,
     provision::set_status,
 };
-use crate::rds::{fault::Fault, faults::SwitchoverOutcome};
+use crate::{
+    pg::{self, Server},
+    proxy::Mode,
+    rds::{fault::Fault, faults::SwitchoverOutcome},
+    replicate,
+};
 
 /// Why a switchover did not happen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,47 +86,180 @@ impl World {
 
     async fn switch(self: Arc<Self>, id: &str, seconds: u32) {
         let outcome = self.faults.take_switchover();
-        let timeout = self.pace.timeout_second * seconds;
-        let attempt = tokio::time::timeout(timeout, self.attempt(id, outcome)).await;
-        let stopped = match attempt {
-            Ok(Ok(())) => return,
+        let limit = self.pace.timeout_second * seconds;
+        let sides = self.sides(id);
+        let attempt = self.prepare(id, &sides, seconds, limit, outcome);
+        let stopped = match tokio::time::timeout(limit, attempt).await {
+            Ok(Ok(())) => return self.complete(id, &sides).await,
             Ok(Err(stopped)) => stopped,
             Err(_) => Stopped::RolledBack(
                 format!("the switchover timeout of {seconds} seconds was reached"),
                 "SWITCHOVER_FAILED".to_owned(),
             ),
         };
+        if let (Some(sides), Stopped::RolledBack(..)) = (&sides, &stopped) {
+            self.restore(sides).await;
+        }
         self.edit(|account| put_back(account, id, &stopped));
     }
 
-    async fn attempt(&self, id: &str, outcome: Option<SwitchoverOutcome>) -> Result<(), Stopped> {
+    /// Both servers of a deployment, in a world that has servers.
+    fn sides(&self, id: &str) -> Option<Sides> {
+        let (source, target) = self.read(|account| {
+            let found = account.deployments.get(id)?;
+            Some((found.source_resource.clone(), found.target_resource.clone()?))
+        })?;
+        Some(Sides {
+            blue: self.server(&source)?,
+            green: self.server(&target)?,
+            source,
+            target,
+        })
+    }
+
+    /// Everything that can still be taken back.
+    async fn prepare(
+        &self,
+        id: &str,
+        sides: &Option<Sides>,
+        seconds: u32,
+        limit: Duration,
+        outcome: Option<SwitchoverOutcome>,
+    ) -> Result<(), Stopped> {
         self.edit(|account| announce(account, id, Phase::Started));
         self.pace.step(Step::Switchover).await;
         if let Some(SwitchoverOutcome::Refused { reason }) = &outcome {
             return Err(Stopped::Refused(reason.clone()));
         }
+        let link = self.databases().and_then(|databases| databases.link(id));
+        if let (Some(sides), Some(link)) = (sides, &link)
+            && let Some(reason) = self.guardrails(id, sides, link, seconds).await
+        {
+            return Err(Stopped::Refused(reason));
+        }
+        if let Some(sides) = sides {
+            self.stop_both(sides).await.map_err(rolled_back)?;
+        }
         self.pace.step(Step::Switchover).await;
         if let Some(SwitchoverOutcome::RolledBack { reason, status }) = outcome {
             return Err(Stopped::RolledBack(reason, status));
         }
+        if let Some(link) = &link {
+            link.replication.wait_drained(limit).await.map_err(rolled_back)?;
+        }
         self.edit(|account| announce(account, id, Phase::Sequences));
         self.pace.step(Step::Switchover).await;
-        self.edit(|account| {
-            announce(account, id, Phase::SequencesDone);
-            swap_names(account, id);
-        });
-        self.pace.step(Step::Switchover).await;
-        self.edit(|account| {
-            set_status(
-                account,
-                id,
-                "SWITCHOVER_COMPLETED",
-                Some("Switchover completed".to_owned()),
-            );
-            announce(account, id, Phase::Completed);
-        });
+        if let Some(sides) = sides {
+            // Nobody reaches it yet: its endpoints are closed.
+            replicate::resume_writes(&sides.green)
+                .await
+                .map_err(rolled_back)?;
+        }
+        if let Some(link) = &link {
+            let synchronised = link.replication.sync_sequences().await;
+            if let Err(error) = synchronised {
+                self.edit(|account| announce(account, id, Phase::SequencesFailed));
+                return Err(rolled_back(error));
+            }
+        }
+        self.edit(|account| announce(account, id, Phase::SequencesDone));
         Ok(())
     }
+
+    /// The names move: from here on there is no way back.
+    async fn complete(&self, id: &str, sides: &Option<Sides>) {
+        if let Some(link) = self.databases().and_then(|databases| databases.disconnect(id))
+            && let Err(error) = link.replication.drop_subscriptions_and_slots().await
+        {
+            tracing::warn!(%error, "replication could not be removed");
+        }
+        self.edit(|account| swap_names(account, id));
+        if let Err(error) = self.open_endpoints().await {
+            tracing::warn!(%error, "an endpoint could not be opened");
+        }
+        if let Some(sides) = sides {
+            self.set_mode(&sides.source, Mode::open()).await;
+            self.set_mode(&sides.target, Mode::open()).await;
+        }
+        self.pace.step(Step::Switchover).await;
+        self.edit(|account| {
+            let details = Some("Switchover completed".to_owned());
+            set_status(account, id, "SWITCHOVER_COMPLETED", details);
+            announce(account, id, Phase::Completed);
+        });
+    }
+
+    /// The first guardrail that stands in the way.
+    async fn guardrails(&self, id: &str, sides: &Sides, link: &Link, seconds: u32) -> Option<String> {
+        let looked = async {
+            let databases = link.replication.links().len();
+            if let Some(reason) = guardrails::green(&sides.green, databases).await? {
+                return Ok(Some(reason));
+            }
+            if let Some(reason) = guardrails::lag(&sides.blue, seconds).await? {
+                return Ok(Some(reason));
+            }
+            if let Some(reason) = guardrails::blue(&sides.blue, self.pace.long_running).await? {
+                return Ok(Some(reason));
+            }
+            let now = guardrails::fingerprint(&sides.blue).await?;
+            let changed = guardrails::changed(&link.fingerprint, &now);
+            Ok(self.edit(|account| degrade(account, id, &changed)))
+        };
+        // A side that cannot be looked at is not healthy.
+        let looked: pg::Result<Option<String>> = looked.await;
+        looked.unwrap_or_else(|error| Some(format!("the environments can't be checked: {error}")))
+    }
+
+    /// Refuses new connections on both sides, then stops writes and ends sessions.
+    async fn stop_both(&self, sides: &Sides) -> pg::Result<()> {
+        for (resource, server) in [(&sides.source, &sides.blue), (&sides.target, &sides.green)] {
+            self.set_mode(resource, Mode::Refuse).await;
+            replicate::stop_writes(server).await?;
+            self.cut_connections(resource);
+        }
+        Ok(())
+    }
+
+    /// Blue writes again, green does not, and both take connections.
+    async fn restore(&self, sides: &Sides) {
+        for result in [
+            replicate::resume_writes(&sides.blue).await,
+            replicate::stop_writes(&sides.green).await,
+        ] {
+            if let Err(error) = result {
+                tracing::warn!(%error, "a side could not be put back");
+            }
+        }
+        self.set_mode(&sides.source, Mode::open()).await;
+        self.set_mode(&sides.target, Mode::open()).await;
+    }
+}
+
+/// Remembers that DDL ran on blue: replication stays degraded, whatever is done about it, until the deployment is made
+/// anew.
+fn degrade(account: &mut Account, id: &str, databases: &[String]) -> Option<String> {
+    let deployment = account.deployments.get_mut(id)?;
+    if deployment.degraded.is_none() && !databases.is_empty() {
+        deployment.degraded = Some(format!(
+            "DDL or large object changes on the blue environment since the creation of the deployment (in {})",
+            databases.join(", ")
+        ));
+    }
+    deployment.degraded.clone()
+}
+
+/// Both servers of a deployment, and the resources that they belong to.
+#[derive(Debug)]
+struct Sides {
+    source: String,
+    target: String,
+    blue: Server,
+    green: Server,
+}
+
+fn rolled_back(error: pg::Error) -> Stopped {
+    Stopped::RolledBack(error.to_string(), "SWITCHOVER_FAILED".to_owned())
 }
 
 impl super::account::MemberSwitch {
@@ -154,6 +294,7 @@ enum Phase {
     Started,
     Sequences,
     SequencesDone,
+    SequencesFailed,
     Completed,
 }
 
@@ -180,7 +321,7 @@ fn announce(account: &mut Account, id: &str, phase: Phase) {
             "notification",
             "Switchover completed on blue/green deployment.",
         ),
-        Phase::Sequences | Phase::SequencesDone => {}
+        Phase::Sequences | Phase::SequencesDone | Phase::SequencesFailed => {}
     }
     for pair in deployment.members {
         let Some(target) = pair.target else {
@@ -234,14 +375,28 @@ fn announce(account: &mut Account, id: &str, phase: Phase) {
                 },
                 format!("Sequence sync for switchover of {blue} to {green} has completed."),
             ),
+            (Phase::SequencesFailed, _) if writes => (
+                if cluster {
+                    "RDS-EVENT-0314"
+                } else {
+                    "RDS-EVENT-0310"
+                },
+                format!(
+                    "Sequence sync for switchover of {blue} to {green} was cancelled because sequences failed to sync."
+                ),
+            ),
             _ => continue,
+        };
+        let category = match phase {
+            Phase::SequencesFailed => "failure",
+            _ => "notification",
         };
         let source = if matches!(phase, Phase::Completed) {
             &green
         } else {
             &blue
         };
-        account.event(event, source_type, source, "notification", message);
+        account.event(event, source_type, source, category, message);
     }
 }
 
@@ -279,7 +434,6 @@ pub(super) fn swap_names(account: &mut Account, id: &str) {
         }
     }
     account.deployments.insert(deployment.id.clone(), deployment);
-    account.name_endpoints();
 }
 
 /// Endpoints move with the names, blue's tags replace all of green's, old blue stays read-only.

@@ -76,7 +76,7 @@ async fn latency_is_added_each_way_and_not_for_each_message() {
     let took = began.elapsed();
     assert!(took >= Duration::from_millis(200), "{took:?}");
     assert!(
-        took < Duration::from_millis(600),
+        took < Duration::from_millis(1500),
         "ten at once do not wait for each other: {took:?}"
     );
 }

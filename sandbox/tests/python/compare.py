@@ -18,7 +18,6 @@ KNOWN = {
     "GlobalWriteForwardingRequested": "only of members of a global database",
     "LatestRestorableTime": "of the cluster; members of Aurora have none",
     "PubliclyAccessible": "a cluster has it only when it is a Multi-AZ DB cluster",
-    "ServerlessV2ScalingConfiguration": "moto fills it although the cluster is not serverless",
 }
 
 

@@ -7,11 +7,9 @@
 use std::time::Duration;
 
 use aws_config::{Region, SdkConfig};
-use aws_sdk_rds::{
-    auth_token::{AuthTokenGenerator, Config},
-    error::DisplayErrorContext,
-};
+use aws_sdk_rds::auth_token::{AuthTokenGenerator, Config};
 
+use super::chain;
 use crate::model::secret::Secret;
 
 /// Looking for AWS credentials may ask a metadata service that is not there.
@@ -33,13 +31,28 @@ pub enum IamError {
         host: String,
     },
     /// There are no AWS credentials.
-    #[error(
-        "cannot sign an IAM token: {why}; check that AWS credentials work, for example with `aws sts get-caller-identity`"
-    )]
+    #[error("cannot sign an IAM token: {why}; {}", aws_credentials_fix(why))]
     Credentials {
         /// The SDK's words.
         why: String,
     },
+}
+
+/// What to do when the SDK finds no AWS credentials, by its words for the usual causes.
+pub fn aws_credentials_fix(why: &str) -> &'static str {
+    let why = why.to_ascii_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| why.contains(word));
+    if has(&["sso", "access token"]) {
+        "log in with `aws sso login`, with --profile if need be"
+    } else if has(&["expired"]) {
+        "log in to AWS again"
+    } else if has(&["external process"]) {
+        "run the profile's credential_process by hand to see what is wrong"
+    } else if has(&["imds", "not enabled", "no providers"]) {
+        "no AWS credentials were found: give --profile, set AWS_PROFILE or AWS_ACCESS_KEY_ID, or run where a role is attached"
+    } else {
+        "check that AWS credentials work, for example with `aws sts get-caller-identity`"
+    }
 }
 
 /// The region in the name of an RDS endpoint, `db.abc123.eu-west-1.rds.amazonaws.com`.
@@ -98,7 +111,7 @@ pub(super) async fn token(
         .map_err(|error| failed(error.to_string()))?;
     match tokio::time::timeout(TIMEOUT, AuthTokenGenerator::new(config).auth_token(aws)).await {
         Ok(Ok(token)) => Ok(Secret::new(token.as_str())),
-        Ok(Err(error)) => Err(failed(DisplayErrorContext(&*error).to_string())),
+        Ok(Err(error)) => Err(failed(chain(&*error))),
         Err(_) => Err(failed(format!(
             "no AWS credentials after {} s",
             TIMEOUT.as_secs()
@@ -121,6 +134,36 @@ fn percent_encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn usual_causes_have_their_own_remedy() {
+        for (why, fix) in [
+            (
+                "failed to read `~/.aws/sso/cache/3947de8b.json`: No such file or directory",
+                "aws sso login",
+            ),
+            (
+                "an error occurred while loading an access token: failed to load the cached SSO token",
+                "aws sso login",
+            ),
+            (
+                "external process exited with code exit status: 1",
+                "credential_process",
+            ),
+            ("failed to load IMDS session token: service error", "--profile"),
+            (
+                "the credential provider was not enabled: environment variable not set",
+                "--profile",
+            ),
+            (
+                "ExpiredToken: The security token included in the request is expired",
+                "again",
+            ),
+            ("something else", "get-caller-identity"),
+        ] {
+            assert!(aws_credentials_fix(why).contains(fix), "{why}");
+        }
+    }
 
     #[test]
     fn finds_the_region_in_an_endpoint() {

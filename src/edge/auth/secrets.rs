@@ -10,11 +10,12 @@ use aws_config::{Region, SdkConfig};
 use aws_sdk_secretsmanager::{
     Client,
     config::Builder,
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    error::{ProvideErrorMetadata, SdkError},
 };
 use serde::Deserialize;
 
-use crate::model::secret::Secret;
+use super::{chain, iam::aws_credentials_fix};
+use crate::{edge::connect::printable, model::secret::Secret};
 
 /// For the whole call, the SDK's retries included.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -56,6 +57,7 @@ pub(super) async fn read(aws: &SdkConfig, id: &str) -> Result<Stored, SecretErro
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => {
             let (why, fix) = explain(&error);
+            let fix = fix.unwrap_or_else(|| aws_credentials_fix(&why));
             return Err(failed(why, fix));
         }
         Err(_) => {
@@ -111,8 +113,11 @@ fn arn_region(id: &str) -> Option<&str> {
 
 fn explain<E: ProvideErrorMetadata + std::error::Error + 'static, R: std::fmt::Debug + 'static>(
     error: &SdkError<E, R>,
-) -> (String, &'static str) {
-    let fix = match error.code().unwrap_or_default() {
+) -> (String, Option<&'static str>) {
+    let Some(code) = error.code() else {
+        return (chain(error), None);
+    };
+    let fix = match code {
         "AccessDeniedException" => {
             "allow secretsmanager:GetSecretValue on it, and kms:Decrypt on its key if that is your own"
         }
@@ -125,12 +130,10 @@ fn explain<E: ProvideErrorMetadata + std::error::Error + 'static, R: std::fmt::D
         }
         _ => "check AWS credentials, region and network",
     };
-    let why = match (error.code(), error.message()) {
-        (Some(code), Some(message)) => format!("{code}: {message}"),
-        (Some(code), None) => code.to_owned(),
-        _ => DisplayErrorContext(error).to_string(),
-    };
-    (why, fix)
+    let why = error
+        .message()
+        .map_or_else(|| code.to_owned(), |message| format!("{code}: {message}"));
+    (printable(&why), Some(fix))
 }
 
 #[cfg(test)]

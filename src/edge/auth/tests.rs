@@ -442,3 +442,100 @@ async fn a_command_runs_once_for_each_endpoint_and_again_when_refused() {
         "arguments may be secret"
     );
 }
+
+#[tokio::test]
+#[expect(
+    deprecated,
+    reason = "the type's new home is a crate that is not ours to depend on for one test"
+)]
+async fn a_profile_without_a_login_says_how_to_log_in() {
+    use aws_config::profile::profile_file::{ProfileFileKind, ProfileFiles};
+
+    let profile = "[sso-session s]\nsso_start_url=https://x.example/start\nsso_region=eu-west-1\n\
+                   [profile p]\nsso_session=s\nsso_account_id=123456789012\nsso_role_name=r\n";
+    let files = ProfileFiles::builder()
+        .with_contents(ProfileFileKind::Config, profile)
+        .build();
+    let aws = aws_config::defaults(BehaviorVersion::latest())
+        .profile_files(files)
+        .profile_name("p")
+        .region(Region::new("eu-west-1"))
+        .load()
+        .await;
+    for method in [Method::Iam, Method::Secret("db".to_owned())] {
+        let auth = Authenticator::new(method, Env::empty())
+            .with_user("u")
+            .with_aws(aws.clone(), None);
+        let message = auth
+            .credentials(LOGIN)
+            .await
+            .expect_err("not logged in")
+            .to_string();
+        assert!(
+            message.contains("aws sso login") && !message.contains("CredentialsError"),
+            "{message}"
+        );
+    }
+}
+
+/// A log that can be read afterwards.
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("not poisoned").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_fullest_log_has_no_secret_in_it() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(format!(
+            "trace,{LOG_CEILINGS}"
+        )))
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+
+    let (manager, _) = secrets_manager(&[(200, &stored("u", "planted-password"))]).await;
+    let auth = Authenticator::new(Method::Secret("db".to_owned()), Env::empty()).with_aws(manager, None);
+    auth.credentials(LOGIN).await.expect("read");
+    let temporary = AwsCredentials::new(
+        "AKIDEXAMPLE",
+        "planted-key",
+        Some("planted-session".to_owned()),
+        None,
+        "test",
+    );
+    let aws = aws(None).await.into_builder().credentials_provider(
+        aws_sdk_secretsmanager::config::SharedCredentialsProvider::new(temporary),
+    );
+    let auth = Authenticator::new(Method::Iam, Env::empty())
+        .with_user("u")
+        .with_aws(aws.build(), None);
+    let token = auth.credentials(LOGIN).await.expect("signed");
+    drop(guard);
+
+    let text = String::from_utf8_lossy(&log.0.lock().expect("not poisoned")).into_owned();
+    assert!(text.contains("aws_"), "the SDK does log: {text}");
+    let token = password(&token).expect("a token");
+    let (_, signature) = token.split_once("X-Amz-Signature=").expect("signed");
+    for secret in ["planted", signature] {
+        assert!(
+            !text.contains(secret),
+            "{}",
+            text.lines()
+                .find(|line| line.contains(secret))
+                .unwrap_or_default()
+        );
+    }
+}

@@ -1,6 +1,9 @@
 use proptest::prelude::*;
 
-use super::*;
+use super::{
+    keywords::{HONOURED, IGNORED, REFUSED},
+    *,
+};
 
 fn parsed(text: &str) -> ConnInfo {
     text.parse().unwrap_or_else(|error| panic!("{text:?}: {error}"))
@@ -294,6 +297,52 @@ fn gaps_are_filled_in_libpqs_order() {
     assert_eq!(
         message,
         "connection setting \"PGPORT\": not a number from 1 to 65535"
+    );
+}
+
+#[test]
+fn the_first_line_of_a_service_and_the_last_word_of_a_string_hold() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("services");
+    std::fs::write(
+        &file,
+        "[s]\nport=1\nhost=a\nhostaddr=10.0.0.1\nport=2\nuser=u\nuser=v\n",
+    )
+    .expect("written");
+    let env = Env::empty().with("PGSERVICEFILE", file.display().to_string());
+    let complete = parsed("service=s").complete(&env).expect("complete");
+    assert_eq!(
+        (complete.host.as_str(), complete.port, complete.user.as_str()),
+        ("a", 1, "u")
+    );
+    assert_eq!(complete.hostaddr, Some([10, 0, 0, 1].into()));
+    assert_eq!(parsed("port=1 port=2").port, Some(2));
+}
+
+#[test]
+fn the_usual_mode_depends_on_where_and_on_what_is_given() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ca = folder.path().join("ca.pem");
+    std::fs::write(&ca, crate::edge::tls::roots::tests::certificate_pem()).expect("written");
+    let env = Env::empty().with("USER", "me");
+    let mode = |text: &str| parsed(text).complete(&env).map(|complete| complete.tls.mode);
+    let with_ca = format!("host=127.0.0.1 sslrootcert={}", ca.display());
+    for (text, wanted) in [
+        ("postgres://db.example/d", TlsMode::VerifyFull),
+        ("postgres://127.0.0.1/d", TlsMode::Prefer),
+        ("postgres://localhost/d?sslmode=verify-full", TlsMode::VerifyFull),
+        ("host=/tmp", TlsMode::Prefer),
+        ("host=10.0.0.1", TlsMode::VerifyFull),
+        (with_ca.as_str(), TlsMode::VerifyFull),
+    ] {
+        assert_eq!(mode(text).expect(text), wanted, "{text}");
+    }
+    let refused = mode("postgres://db.example/d?sslmode=prefer")
+        .expect_err("refused")
+        .to_string();
+    assert!(
+        refused.contains("sslmode") && refused.contains("verify-full"),
+        "{refused}"
     );
 }
 

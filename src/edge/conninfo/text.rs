@@ -1,6 +1,6 @@
 //! The two written forms. Follows `conninfo_uri_parse_options` and `conninfo_parse` of libpq's `fe-connect.c`.
 
-use super::{ConnInfo, ConnInfoError, STRAY_AT};
+use super::{ConnInfo, ConnInfoError, keywords::STRAY_AT};
 
 fn form(what: &str) -> ConnInfoError {
     ConnInfoError::Form(what.to_owned())

@@ -1,6 +1,7 @@
 //! Which servers are believed.
 
 use greenlight::edge::{
+    auth::Login,
     connect::{Cause, Transport},
     tls::ChannelBinding,
 };
@@ -205,47 +206,56 @@ async fn a_self_signed_server_is_believed_when_it_is_in_the_file() {
 
 #[tokio::test]
 async fn logins_are_bound_to_the_channel() {
-    // As RDS's rds-ca-ecc384-g1: SHA-384 signatures, whose hash is the binding's.
-    let root = Authority::of("Root", &rcgen::PKCS_ECDSA_P384_SHA384);
+    // As rds-ca-rsa2048-g1, rds-ca-rsa4096-g1 and rds-ca-ecc384-g1 sign: the signature's hash is the binding's.
+    for algorithm in [
+        &rcgen::PKCS_RSA_SHA256,
+        &rcgen::PKCS_RSA_SHA384,
+        &rcgen::PKCS_ECDSA_P384_SHA384,
+    ] {
+        let root = Authority::of("Root", algorithm);
+        let server = server(root.issue(&[NAME]).server(15)).await;
+        role(&server, "me", PLANTED).await;
+        let md5 = format!("set password_encryption = 'md5'; create role old login password '{PLANTED}'");
+        server.execute("postgres", &md5).await.expect("a role");
+        let spec = |mode, channel_binding, user| {
+            let tls = TlsSettings {
+                channel_binding,
+                ..trusting(mode, &root.pem())
+            };
+            to(&server, NAME, tls, with_password(user, PLANTED))
+        };
+        for choice in [
+            ChannelBinding::Require,
+            ChannelBinding::Prefer,
+            ChannelBinding::Disable,
+        ] {
+            session(&spec(TlsMode::VerifyFull, choice, "me")).await;
+        }
+        session(&spec(TlsMode::VerifyFull, ChannelBinding::Prefer, "old")).await;
+        for (mode, user) in [(TlsMode::VerifyFull, "old"), (TlsMode::Disable, "me")] {
+            let error = refusal(&spec(mode, ChannelBinding::Require, user)).await;
+            assert_eq!(error.cause.code(), "channel-binding", "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_cannot_be_bound_to_is_fine_unless_it_must() {
+    let root = Authority::of("Root", &rcgen::PKCS_ED25519);
     let server = server(root.issue(&[NAME]).server(15)).await;
     role(&server, "me", PLANTED).await;
-    let md5 = "set password_encryption = 'md5'; create role old login password 'pLaNtEd-7f3a'";
-    server.execute("postgres", md5).await.expect("a role");
-    let binding = |mode, channel_binding| TlsSettings {
-        channel_binding,
-        ..trusting(mode, &root.pem())
+    let spec = |channel_binding| {
+        let tls = TlsSettings {
+            channel_binding,
+            ..trusting(TlsMode::VerifyFull, &root.pem())
+        };
+        to(&server, NAME, tls, with_password("me", PLANTED))
     };
-
-    for choice in [
-        ChannelBinding::Require,
-        ChannelBinding::Prefer,
-        ChannelBinding::Disable,
-    ] {
-        session(&to(
-            &server,
-            NAME,
-            binding(TlsMode::VerifyFull, choice),
-            with_password("me", PLANTED),
-        ))
-        .await;
-    }
-    session(&to(
-        &server,
-        NAME,
-        binding(TlsMode::VerifyFull, ChannelBinding::Prefer),
-        with_password("old", PLANTED),
-    ))
-    .await;
-    for (mode, user) in [(TlsMode::VerifyFull, "old"), (TlsMode::Disable, "me")] {
-        let error = refusal(&to(
-            &server,
-            NAME,
-            binding(mode, ChannelBinding::Require),
-            with_password(user, PLANTED),
-        ))
-        .await;
-        assert_eq!(error.cause.code(), "channel-binding", "{error}");
-    }
+    session(&spec(ChannelBinding::Prefer)).await;
+    assert_eq!(
+        refusal(&spec(ChannelBinding::Require)).await.cause.code(),
+        "channel-binding"
+    );
 }
 
 #[tokio::test]
@@ -329,24 +339,20 @@ async fn a_server_that_wants_tls_says_so() {
     assert!(error.to_string().contains("certificate"), "{error}");
 }
 
+async fn aws() -> aws_config::SdkConfig {
+    let credentials = aws_sdk_rds::config::Credentials::new("AKIDEXAMPLE", PLANTED, None, None, "test");
+    aws_config::defaults(aws_config::BehaviorVersion::latest())
+        .credentials_provider(credentials)
+        .region(aws_config::Region::new("eu-west-1"))
+        .load()
+        .await
+}
+
 #[tokio::test]
 async fn a_token_goes_to_a_server_that_is_known_only() {
-    let aws = aws_config::SdkConfig::builder()
-        .credentials_provider(aws_sdk_rds::config::SharedCredentialsProvider::new(
-            aws_sdk_rds::config::Credentials::new("AKIDEXAMPLE", PLANTED, None, None, "test"),
-        ))
-        .behavior_version(aws_config::BehaviorVersion::latest())
-        .build();
-    let mut builder = aws.into_builder();
-    builder.set_time_source(
-        aws_config::defaults(aws_config::BehaviorVersion::latest())
-            .load()
-            .await
-            .time_source(),
-    );
     let auth = Authenticator::new(Method::Iam, Env::empty())
         .with_user("me")
-        .with_aws(builder.build(), None);
+        .with_aws(aws().await, None);
     let auth = Arc::new(auth);
     let root = Authority::new("Root");
     let server = server(root.issue(&[NAME]).server(15)).await;
@@ -366,4 +372,51 @@ async fn a_token_goes_to_a_server_that_is_known_only() {
         error.to_string().contains("rds-db:connect") && !error.to_string().contains("X-Amz"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_token_arrives_whole() {
+    let auth = Arc::new(
+        Authenticator::new(Method::Iam, Env::empty())
+            .with_user("me")
+            .with_aws(aws().await, None),
+    );
+    let root = Authority::new("Root");
+    // RDS asks for a token as it is; so does this server for a password, over TLS only.
+    let mut options = root.issue(&[NAME]).server(15);
+    options.hba = vec!["hostssl all me 127.0.0.1/32 password".to_owned()];
+    let server = server(options).await;
+    role(&server, "me", "nothing yet").await;
+    let spec = to(
+        &server,
+        NAME,
+        trusting(TlsMode::VerifyFull, &root.pem()),
+        Arc::clone(&auth),
+    );
+    let login = Login {
+        host: NAME,
+        port: 5432,
+        tunnel: None,
+        database: "postgres",
+    };
+    // Tokens of the same second are the same, so the server is told this second's; it may have passed by then.
+    for _ in 0..20 {
+        let token = auth
+            .credentials(login)
+            .await
+            .expect("signed")
+            .password
+            .expect("a token");
+        let sql = format!("alter role me password {}", literal(token.expose()));
+        server.execute("postgres", &sql).await.expect("altered");
+        if let Ok(session) = connect(&spec).await {
+            let shown = format!("{session:?} {}", session.credentials_from);
+            assert!(
+                shown.contains("an IAM token for") && !shown.contains("X-Amz"),
+                "{shown}"
+            );
+            return;
+        }
+    }
+    panic!("no token was taken");
 }

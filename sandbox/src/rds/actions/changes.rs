@@ -88,7 +88,12 @@ async fn modify_group(world: &World, params: &Params, kind: GroupKind, field: &'
             })
         })
         .collect::<Result<Vec<_>, Fault>>()?;
-    world.edit(|account| account.set_parameters(kind, &name, settings))?;
+    let changed = world.edit(|account| account.set_parameters(kind, &name, settings))?;
+    for resource in changed {
+        if let Err(error) = world.reload_server(&resource) {
+            tracing::warn!(resource, %error, "the server did not reload");
+        }
+    }
     Ok(Some(Xml::new("").text(field, name)))
 }
 

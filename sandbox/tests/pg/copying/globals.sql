@@ -1,0 +1,17 @@
+create role "App Owner" login createdb password 'it''s "secret" %20 ü' valid until '2031-02-03';
+create role reader nologin noinherit connection limit 7;
+create role "Weird.Role" login bypassrls createrole;
+grant reader to "App Owner" with admin option;
+grant pg_monitor, reader to "Weird.Role";
+comment on role reader is 'only reads';
+alter role reader set search_path = "Weird ""Schema""", public, '$user';
+alter role "App Owner" set application_name = 'it''s \ "app"';
+alter role "App Owner" in database postgres set work_mem = '9MB';
+create database app owner "App Owner" connection limit 50;
+create database "Weird.Db ""1""" encoding 'LATIN1' template template0 lc_collate 'C' lc_ctype 'C';
+comment on database app is 'the application';
+alter database app set "my.setting" = 'x, y';
+alter database "Weird.Db ""1""" set default_transaction_isolation = 'repeatable read';
+revoke all on database app from public;
+grant connect, temporary on database app to reader with grant option;
+create database "ünï 'code'";

@@ -1,0 +1,172 @@
+create extension hstore;
+create extension pgcrypto;
+create schema ext;
+create extension btree_gist schema ext;
+create extension postgres_fdw;
+create extension pg_trgm version '1.4';
+create schema "Weird ""Schema""" authorization "App Owner";
+create schema "select";
+grant usage on schema "select" to reader;
+comment on schema "select" is 'reserved';
+revoke create on schema public from public;
+
+create collation "select"."deutsch" (provider = libc, lc_collate = 'C', lc_ctype = 'C');
+create type "Weird ""Schema""".mood as enum ('sad', 'o''k', 'happy "!"');
+alter type "Weird ""Schema""".mood add value 'fine' before 'happy "!"';
+create domain positive as int default 1 not null constraint "more than 0" check (value > 0);
+alter domain positive add constraint small check (value < 1000) not valid;
+comment on constraint small on domain positive is 'kept small';
+create type pair as (a int, "B.b" text collate "select".deutsch);
+create type span as range (subtype = float8, subtype_diff = float8mi);
+comment on type pair is 'two';
+revoke usage on type pair from public;
+alter type pair owner to "App Owner";
+
+create function add(a int, b int default 2) returns int language sql immutable as 'select a + b';
+create function "select"."from"(variadic int[], out total bigint, out "Count" int) language sql stable security definer
+  set search_path = 'select', pg_temp as $$ select sum(x), count(*)::int from unnest($1) x $$;
+create procedure touch("Key" text) language plpgsql as $$ begin perform 1; end $$;
+create function pairs() returns setof pair language sql as $$ select 1, 'x'::text $$;
+create function tg() returns trigger language plpgsql as $$ begin return new; end $$;
+create aggregate total(int) (sfunc = add, stype = int, initcond = '0', parallel = safe, combinefunc = add);
+create aggregate counted(*) (sfunc = int8inc, stype = int8, initcond = '0');
+create function same(pair, pair) returns bool language sql as 'select $1.a = $2.a';
+create operator === (procedure = same, leftarg = pair, rightarg = pair, commutator = ===);
+create function to_pair(int) returns pair language sql as $$ select row($1, '')::pair $$;
+create cast (int as pair) with function to_pair(int) as assignment;
+revoke execute on function add(int, int) from public;
+grant execute on function add(int, int) to reader;
+grant execute on procedure touch(text) to "Weird.Role";
+comment on function add(int, int) is 'sums';
+comment on procedure touch(text) is 'touches';
+comment on aggregate total(int) is 'totals';
+comment on operator === (pair, pair) is 'same';
+comment on cast (int as pair) is 'wraps';
+create text search dictionary "select".plain (template = simple, stopwords = english);
+create text search configuration "select".words (copy = english);
+alter text search configuration "select".words alter mapping for asciiword with "select".plain, english_stem;
+
+create sequence "select"."Seq.1" as smallint increment -3 minvalue -3000 maxvalue 10 start 10 cache 5 cycle;
+select nextval('"select"."Seq.1"');
+create sequence untouched start 100;
+select setval('untouched', 700, false);
+grant usage on sequence untouched to reader;
+
+create table "Weird ""Schema"""."Table.1" (
+  id bigserial primary key,
+  "Select" text collate "select".deutsch not null default 'it''s' || now()::text,
+  m "Weird ""Schema""".mood default 'o''k',
+  p pair, n positive, h hstore, s span, v numeric(12,3)[],
+  doc jsonb not null default '{"a": "b"}',
+  constraint "Check ""it""" check (length("Select") < 100),
+  constraint later check (id > -5) no inherit not valid
+) with (fillfactor = 70, autovacuum_enabled = false, toast.autovacuum_vacuum_threshold = 77);
+alter table "Weird ""Schema"""."Table.1" owner to "App Owner";
+alter table "Weird ""Schema"""."Table.1" alter "Select" set storage external, alter "Select" set statistics 321, alter id set (n_distinct = -0.5);
+alter table "Weird ""Schema"""."Table.1" drop column v;
+create index "Index ""1""" on "Weird ""Schema"""."Table.1" using gin (doc jsonb_path_ops) with (fastupdate = off);
+create unique index on "Weird ""Schema"""."Table.1" (lower("Select") desc nulls last) include (m) where id > 0;
+create index trgm on "Weird ""Schema"""."Table.1" using gin ("Select" gin_trgm_ops);
+comment on table "Weird ""Schema"""."Table.1" is 'it''s a \ table';
+comment on column "Weird ""Schema"""."Table.1"."Select" is 'reserved';
+comment on constraint "Check ""it""" on "Weird ""Schema"""."Table.1" is 'short';
+comment on index "Weird ""Schema""".trgm is 'similar';
+grant select ("Select", id), update (m) on "Weird ""Schema"""."Table.1" to reader;
+grant select on "Weird ""Schema"""."Table.1" to "Weird.Role" with grant option;
+grant usage on schema "Weird ""Schema""" to reader, "Weird.Role";
+set session authorization "Weird.Role";
+grant select on "Weird ""Schema"""."Table.1" to reader;
+reset session authorization;
+
+create table ident (a int generated always as identity (start 10 increment 5) primary key,
+  b int generated by default as identity, c text unique deferrable initially deferred);
+insert into ident (c) values ('x'), ('y');
+create table book (during tsrange, room int, exclude using gist (room with =, during with &&) where (room > 0));
+create table child_of (id int references ident (a) on delete cascade deferrable initially deferred,
+  other bigint, constraint "fk not valid" foreign key (other) references "Weird ""Schema"""."Table.1" (id) not valid);
+create index on child_of (id);
+alter table child_of cluster on child_of_id_idx;
+create unlogged table cache (k text primary key, v bytea, g int default 3);
+insert into cache values ('a', '\x00ff', 1), (E'b\t\\n', null, default);
+create table typed of pair (primary key (a));
+alter table typed replica identity nothing;
+create table full_identity (x json);
+alter table full_identity replica identity full;
+create table by_index (a int not null, b int not null);
+create unique index by_index_a on by_index (a);
+alter table by_index replica identity using index by_index_a;
+create table lost_index (a int not null);
+create unique index lost_index_a on lost_index (a);
+alter table lost_index replica identity using index lost_index_a;
+drop index lost_index_a;
+
+create table base (a int not null, b text, constraint base_a check (a > 0));
+create table derived (c date) inherits (base);
+create table other (a int not null, b text, d int, constraint base_a check (a > 0));
+alter table other inherit base;
+create table measures (at date not null, room int not null, value float8 default 1.5, primary key (at, room)) partition by range (at);
+create table measures_2024 partition of measures for values from ('2024-01-01') to ('2025-01-01') partition by list (room);
+create table "measures 2024.1" partition of measures_2024 for values in (1, 2);
+create table measures_rest (room int not null, value float8, at date not null);
+alter table measures attach partition measures_rest default;
+alter table measures_rest alter value set default 9;
+create index measures_value on measures (value);
+alter table measures add constraint positive_value check (value > 0);
+create table refers (at date, room int, foreign key (room) references ident (a)) partition by hash (room);
+create table refers_0 partition of refers for values with (modulus 2, remainder 0);
+create table refers_1 partition of refers for values with (modulus 2, remainder 1);
+
+create view grouped as select t.id, t."Select", count(*) as n from "Weird ""Schema"""."Table.1" t join child_of c on c.other = t.id group by t.id;
+create view "select"."where" with (security_barrier) as select a, c from ident where a > 0 with local check option;
+alter view "select"."where" alter a set default 99;
+grant select on "select"."where" to reader;
+create view on_view as select * from "select"."where";
+create materialized view mat as select a, add(a) as plus from ident;
+create unique index on mat (a);
+create materialized view empty_mat as select 1 as one with no data;
+comment on view on_view is 'above';
+create rule no_delete as on delete to book do instead nothing;
+alter table book disable rule no_delete;
+create trigger t_plain before insert on ident for each row when (new.c is not null) execute procedure tg();
+create trigger "t Always" after update of c on ident for each row execute procedure tg();
+alter table ident enable always trigger "t Always";
+create trigger t_off before delete on ident for each statement execute procedure tg();
+alter table ident disable trigger t_off;
+create constraint trigger t_constraint after insert on ident deferrable initially deferred for each row execute procedure tg();
+create trigger t_part after insert on measures for each row execute procedure tg();
+comment on trigger t_plain on ident is 'plain';
+alter table ident enable row level security;
+alter table ident force row level security;
+create policy "only mine" on ident as restrictive for update to reader, "Weird.Role" using (c = current_user) with check (a > 0);
+create policy everyone on ident using (true);
+comment on policy everyone on ident is 'all';
+create statistics "Stat.1" (dependencies) on a, c from ident;
+comment on statistics "Stat.1" is 'both';
+
+create server far foreign data wrapper postgres_fdw options (host 'h', dbname 'it''s');
+create user mapping for reader server far options (user 'u', password 'p"''');
+create user mapping for public server far;
+create foreign table away (id int options (column_name 'ID'), t text collate "C" not null) server far options (schema_name 's', table_name 't');
+grant usage on foreign server far to reader;
+
+create function on_ddl() returns event_trigger language plpgsql as $$ begin perform 1; end $$;
+create event trigger "watch ddl" on ddl_command_end when tag in ('CREATE TABLE', 'DROP TABLE') execute procedure on_ddl();
+alter event trigger "watch ddl" disable;
+create publication "Pub 1" for table ident, base with (publish = 'insert, update');
+create publication everything for all tables;
+alter publication "Pub 1" owner to "App Owner";
+alter default privileges for role "App Owner" grant select on tables to reader;
+alter default privileges for role "App Owner" in schema "select" grant execute on functions to reader with grant option;
+alter default privileges for role "App Owner" revoke execute on functions from public;
+revoke execute on function pg_stat_reset() from public;
+grant execute on function pg_stat_reset() to reader;
+grant select on pg_authid to "Weird.Role";
+grant execute on function hstore_to_json(hstore) to reader;
+select lo_from_bytea(424242, '\xdeadbeef');
+alter large object 424242 owner to "App Owner";
+grant select on large object 424242 to reader;
+comment on large object 424242 is 'large';
+alter function add(int, int) owner to "App Owner";
+alter table ident owner to "App Owner";
+alter view on_view owner to "Weird.Role";
+alter materialized view mat owner to "App Owner";

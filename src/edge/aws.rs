@@ -1,0 +1,218 @@
+//! The AWS configuration: flags over environment over profile, as the SDK resolves them, plus what the SDK leaves open.
+//!
+//! Reads are retried by the SDK (standard mode, five attempts) and bounded in time. Whoever changes something switches
+//! retries off for that call. Plain http is refused unless it stays on this machine.
+
+use std::{net::IpAddr, time::Duration};
+
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_rds::config::ProvideCredentials as _;
+
+use super::env::Env;
+
+/// `--region`, `--profile`, `--endpoint-url`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AwsSettings {
+    /// The Region; else the environment's or the profile's.
+    pub region: Option<String>,
+    /// The profile; else `AWS_PROFILE` or `default`.
+    pub profile: Option<String>,
+    /// The endpoint of every API; else the environment's or the profile's.
+    pub endpoint_url: Option<String>,
+}
+
+/// Why there is no usable configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum AwsError {
+    /// The endpoint is no URL.
+    #[error("{0:?} is not an endpoint URL like https://rds.eu-west-1.amazonaws.com")]
+    BadEndpoint(String),
+    /// Plain http over a network.
+    #[error("the endpoint {0} is plain http, which shows credentials and answers to the network; use https")]
+    PlainHttp(String),
+    /// No Region anywhere.
+    #[error("no AWS region: give --region, or set AWS_REGION or the profile's region")]
+    NoRegion,
+    /// Nothing gave credentials.
+    #[error(
+        "no AWS credentials: {0}; log in (aws sso login), set AWS_PROFILE or AWS_ACCESS_KEY_ID, or give --profile"
+    )]
+    NoCredentials(String),
+    /// A source of credentials failed.
+    #[error("cannot get AWS credentials: {0}")]
+    Credentials(String),
+}
+
+impl AwsError {
+    /// Whether flags or configuration are wrong, rather than that the look could not be had.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::BadEndpoint(_) | Self::PlainHttp(_) | Self::NoRegion => true,
+            Self::NoCredentials(_) | Self::Credentials(_) => false,
+        }
+    }
+}
+
+/// Longest time to open a connection.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Longest time for one attempt.
+const ATTEMPT: Duration = Duration::from_secs(20);
+/// Longest time for one call with its retries.
+const OPERATION: Duration = Duration::from_secs(90);
+const ATTEMPTS: u32 = 5;
+
+/// Loads the configuration. Nothing is asked of AWS yet; a Region may be missing.
+///
+/// # Errors
+/// [`AwsError::BadEndpoint`], [`AwsError::PlainHttp`].
+pub async fn load(settings: &AwsSettings, env: &Env) -> Result<SdkConfig, AwsError> {
+    // Looked at before the SDK sees them: it would take anything.
+    let variables = ["AWS_ENDPOINT_URL_RDS", "AWS_ENDPOINT_URL"];
+    let ignored = env.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") == Some("true");
+    let from_env = variables
+        .iter()
+        .filter(|_| !ignored)
+        .filter_map(|name| env.get(name));
+    for url in settings.endpoint_url.as_deref().into_iter().chain(from_env) {
+        check_endpoint(url)?;
+    }
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .app_name(AppName::new("greenlight").expect("letters only"))
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(CONNECT)
+                .operation_attempt_timeout(ATTEMPT)
+                .operation_timeout(OPERATION)
+                .build(),
+        );
+    if let Some(region) = &settings.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(profile) = &settings.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(url) = &settings.endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    let config = loader.load().await;
+    if let Some(url) = config.endpoint_url() {
+        check_endpoint(url)?;
+    }
+    Ok(config)
+}
+
+/// The endpoint that RDS is asked at, where it is not AWS's own: for facts and for commands to paste.
+pub fn endpoint_url(config: &SdkConfig, settings: &AwsSettings, env: &Env) -> Option<String> {
+    let given = settings.endpoint_url.clone();
+    given
+        .or_else(|| env.get("AWS_ENDPOINT_URL_RDS").map(str::to_owned))
+        .or_else(|| config.endpoint_url().map(str::to_owned))
+}
+
+/// Gets credentials once, so that their absence is told before anything else.
+///
+/// # Errors
+/// [`AwsError::NoCredentials`], [`AwsError::Credentials`].
+pub async fn credentials(config: &SdkConfig) -> Result<(), AwsError> {
+    let Some(provider) = config.credentials_provider() else {
+        return Err(AwsError::NoCredentials(
+            "the configuration names no source".to_owned(),
+        ));
+    };
+    match provider.provide_credentials().await {
+        Ok(_) => Ok(()),
+        Err(e) => {
+            let whole = chain(&e);
+            // The error's kind is not exported by the SDK crate: its words are.
+            if whole.contains("not loaded")
+                || whole.contains("no providers in chain")
+                || whole.contains("was not enabled")
+            {
+                Err(AwsError::NoCredentials(
+                    "nothing in the environment or the profile gives any".to_owned(),
+                ))
+            } else {
+                Err(AwsError::Credentials(whole))
+            }
+        }
+    }
+}
+
+/// An error with its causes, in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let message = next.to_string();
+        if !text.contains(&message) {
+            text = format!("{text}: {message}");
+        }
+        cause = next.source();
+    }
+    text
+}
+
+fn check_endpoint(url: &str) -> Result<(), AwsError> {
+    let bad = || AwsError::BadEndpoint(url.to_owned());
+    let (scheme, rest) = url.split_once("://").ok_or_else(bad)?;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    // Whoever writes a user into the URL hides where it leads.
+    if authority.is_empty() || authority.contains('@') {
+        return Err(bad());
+    }
+    match scheme {
+        "https" => Ok(()),
+        "http" if is_loopback(authority) => Ok(()),
+        "http" => Err(AwsError::PlainHttp(url.to_owned())),
+        _ => Err(bad()),
+    }
+}
+
+fn is_loopback(authority: &str) -> bool {
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_stays_on_this_machine() {
+        for url in [
+            "http://127.0.0.1:5000",
+            "http://localhost:5000/x",
+            "http://[::1]:1",
+            "https://rds.example.com",
+        ] {
+            assert!(check_endpoint(url).is_ok(), "{url}");
+        }
+        for url in [
+            "http://rds.example.com",
+            "http://127.0.0.1.example.com",
+            "http://localhost.example.com:80",
+            "http://10.0.0.1",
+        ] {
+            assert!(
+                matches!(check_endpoint(url), Err(AwsError::PlainHttp(_))),
+                "{url}"
+            );
+        }
+        for url in [
+            "rds.example.com",
+            "ftp://127.0.0.1",
+            "http://",
+            "http://127.0.0.1:80@evil.example.com",
+            "",
+        ] {
+            assert!(
+                matches!(check_endpoint(url), Err(AwsError::BadEndpoint(_))),
+                "{url}"
+            );
+        }
+    }
+}
