@@ -140,7 +140,10 @@ impl<'a> Ctx<'a> {
                     }
                 },
                 Fact::Unknown { why, detail } => {
-                    out.unseen.push(unseen(side, Some(database), "*", *why, detail));
+                    out.unseen.push(Unseen {
+                        subject: format!("{side}:{}", crate::model::quote_ident(database)),
+                        why: format!("{why}: {detail}"),
+                    });
                 }
             }
         }

@@ -1,9 +1,13 @@
 //! One file a subcommand, and what they share: from flags to a target, from an error to an exit code.
 
 mod check;
-mod checks;
+pub mod checks;
 mod collect;
+mod config;
+mod diff;
 mod explain;
+mod man;
+mod show;
 mod target;
 
 use clap::{CommandFactory as _, Parser as _};
@@ -110,8 +114,11 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => block_on(check::run(*args, world)),
         Command::Collect(args) => block_on(collect::run(*args, world)),
-        Command::Explain { id } => explain::run(id.as_deref()),
-        Command::Checks(args) => checks::run(&args),
+        Command::Explain { id } => explain::run(id.as_deref(), world),
+        Command::Checks(args) => checks::run(&args, world),
+        Command::Diff(args) => diff::run(&args, world),
+        Command::Config(command) => config::run(&command, world),
+        Command::Man { command, all } => man::run(command.as_deref(), all.as_deref()),
         Command::IamPolicy { purpose, engine } => {
             let engine = match engine {
                 None => Engine::Postgres,

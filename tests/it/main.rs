@@ -10,6 +10,7 @@ mod facts_scenarios;
 mod journal;
 mod laws;
 mod machine;
+mod output;
 mod rds_collect;
 mod scenarios;
 mod settle;
