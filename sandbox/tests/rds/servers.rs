@@ -288,6 +288,9 @@ async fn guardrails_refuse_and_a_timeout_rolls_back() {
         assert_eq!(read_only(&sandbox, &blue).await, "off", "{what}");
     };
 
+    // Its transactions must not pass for long ones on a busy machine.
+    let load = sandbox.load("main-cluster").expect("the scenario has a load");
+    load.pause(true);
     let create_slot = "select pg_create_logical_replication_slot('debezium', 'pgoutput')";
     blue.query("main", create_slot).await.expect("a slot");
     refused("a foreign slot", "external replication").await;
@@ -324,7 +327,11 @@ async fn guardrails_refuse_and_a_timeout_rolls_back() {
     lock.batch_execute("begin; lock table public.load_rows in share mode")
         .await
         .expect("a lock");
-    let load = sandbox.load("main-cluster").expect("the scenario has a load");
+    let before = load.report().acknowledged;
+    load.pause(false);
+    while load.report().acknowledged < before + 10 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let before = load.report().acknowledged;
     switch(&sandbox, &id);
     settle(&sandbox, &id, "SWITCHOVER_FAILED").await;
@@ -343,6 +350,7 @@ async fn guardrails_refuse_and_a_timeout_rolls_back() {
     assert_eq!(read_only(&sandbox, &green).await, "on");
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(load.report().acknowledged > before);
+    load.pause(true);
 
     // The writer's session was ended with the others.
     let writer = blue
