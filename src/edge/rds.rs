@@ -33,30 +33,6 @@ use error::Failed;
 use read::{Reader, fact, not_asked};
 use subject::Found;
 
-/// Every IAM action that [`collect`] may use. All of them only read.
-pub const READ_ACTIONS: [&str; 19] = [
-    "rds:DescribeAccountAttributes",
-    "rds:DescribeBlueGreenDeployments",
-    "rds:DescribeDBClusterEndpoints",
-    "rds:DescribeDBClusterParameterGroups",
-    "rds:DescribeDBClusterParameters",
-    "rds:DescribeDBClusters",
-    "rds:DescribeDBEngineVersions",
-    "rds:DescribeDBInstances",
-    "rds:DescribeDBMajorEngineVersions",
-    "rds:DescribeDBParameterGroups",
-    "rds:DescribeDBParameters",
-    "rds:DescribeDBProxies",
-    "rds:DescribeDBProxyTargets",
-    "rds:DescribeEvents",
-    "rds:DescribeGlobalClusters",
-    "rds:DescribeIntegrations",
-    "rds:DescribeOrderableDBInstanceOptions",
-    "rds:DescribePendingMaintenanceActions",
-    // What DescribeDBClusters and DescribeDBInstances need for showing tags.
-    "rds:ListTagsForResource",
-];
-
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RdsRequest {
