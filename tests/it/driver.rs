@@ -20,7 +20,7 @@ use greenlight::switchover::resume::resume;
 use greenlight::switchover::settle::{Lag, Sample};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::journal::{actor, header};
+use crate::journal::{actor, header, taken_up};
 
 /// How RDS ends the switchover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -371,7 +371,7 @@ impl Interrupts for At<'_> {
 fn process(fake: &Fake, path: &Path, interrupts: &[usize]) -> Option<Outcome> {
     let config = config();
     let (journal, state) = if path.exists() {
-        let (journal, log) = Journal::open(path, &actor()).expect("it can be taken up");
+        let (journal, log) = taken_up(path);
         (
             journal,
             resume(&config, log.records()).expect("no contradiction").state,

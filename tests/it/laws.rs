@@ -178,8 +178,7 @@ fn no_verdict_gets_better(
             if good(&after) > good(before) {
                 violations.push(format!("{id} without {what}: {before:?} became {after:?}"));
             }
-            let probe = what.rsplit_once('/').map_or(what.as_str(), |(_, probe)| probe);
-            let rested = own.iter().any(|p| p == probe || what.ends_with(p.as_str()));
+            let rested = own.iter().any(|p| what == *p || what.ends_with(&format!("/{p}")));
             if rested && matches!(after, Verdict::Pass { .. }) {
                 violations.push(format!("{id} without its own {what}: still passes"));
             }

@@ -247,25 +247,40 @@ impl Stage<'_> {
     }
 }
 
-/// Runs statements; those that refuse a transaction block one by one.
+/// Statements that refuse a transaction block, which several statements sent at once are.
+const ALONE: [&str; 7] = [
+    "prepared",
+    "prepare transaction",
+    "concurrently",
+    "alter system",
+    "create database",
+    "drop database",
+    "vacuum",
+];
+
+/// Runs statements: at once, or one by one where one of them refuses company.
 async fn execute(server: &Server, database: &str, sql: &str) -> Result<(), String> {
     let client = server.connect(database).await.map_err(|e| e.to_string())?;
-    match client.batch_execute(sql).await {
-        Err(e) if e.code().is_some_and(|c| c.code() == "25001") => {
-            for statement in sql
-                .split_inclusive(";\n")
-                .map(str::trim)
-                .filter(|s| !s.is_empty())
-            {
-                client
-                    .batch_execute(statement)
-                    .await
-                    .map_err(|e| format!("{statement}: {}", whole(&e)))?;
-            }
-            Ok(())
-        }
-        other => other.map_err(|e| whole(&e)),
+    // A scenario that waits for itself is a mistake, not a reason to hang.
+    client
+        .batch_execute("set lock_timeout = '20s'")
+        .await
+        .map_err(|e| whole(&e))?;
+    let lower = sql.to_lowercase();
+    if !ALONE.iter().any(|words| lower.contains(words)) {
+        return client.batch_execute(sql).await.map_err(|e| whole(&e));
     }
+    for statement in sql
+        .split_inclusive(";\n")
+        .map(str::trim)
+        .filter(|s| !s.is_empty())
+    {
+        client
+            .batch_execute(statement)
+            .await
+            .map_err(|e| format!("{statement}: {}", whole(&e)))?;
+    }
+    Ok(())
 }
 
 fn whole(error: &tokio_postgres::Error) -> String {
