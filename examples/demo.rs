@@ -5,7 +5,6 @@
 //! PostgreSQL servers are real, and every report is what `greenlight` prints. Nothing is left behind.
 
 #![expect(clippy::print_stdout, reason = "it tells a story")]
-#![expect(clippy::disallowed_methods, reason = "it starts itself again as greenlight")]
 
 use std::{
     ffi::OsString,

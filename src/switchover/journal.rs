@@ -263,6 +263,7 @@ impl Journal {
 /// # Errors
 /// If it cannot be read or does not verify.
 pub fn read(path: &Path) -> Result<Log, JournalError> {
+    #[expect(clippy::disallowed_methods, reason = "the journal is a file of its own kind")]
     let bytes = std::fs::read(path).map_err(|source| JournalError::Io {
         path: path.into(),
         source,
@@ -367,6 +368,7 @@ fn sync_directory(path: &Path) -> io::Result<()> {
             .parent()
             .filter(|p| !p.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
+        #[expect(clippy::disallowed_methods, reason = "a folder is synced through a handle")]
         File::open(parent)?.sync_all()?;
     }
     #[cfg(not(unix))]

@@ -163,3 +163,34 @@ fn probes_qualify_what_they_read() {
         }
     }
 }
+
+/// `checks/COVERAGE.md`: every row says something, every check that it names exists, and every check is named.
+#[test]
+fn coverage_names_every_check_and_no_other() {
+    let text = fs::read_to_string(folder().join("COVERAGE.md")).expect("the coverage");
+    let ids: BTreeSet<&str> = checks::all().iter().map(|c| c.page.id.as_str()).collect();
+    let mut named = BTreeSet::new();
+    let mut rows = 0;
+    for line in text
+        .lines()
+        .filter(|l| l.starts_with('|') && !l.starts_with("| ---"))
+    {
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        assert!(
+            cells.len() >= 2 && cells.iter().all(|cell| !cell.is_empty()),
+            "an empty cell: {line}"
+        );
+        rows += 1;
+        for word in cells[cells.len() - 1].split('`').skip(1).step_by(2) {
+            let kebab = word.contains('-')
+                && word
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+            assert!(!kebab || ids.contains(word), "there is no check {word}: {line}");
+            named.insert(word.to_owned());
+        }
+    }
+    assert!(rows > 100, "{rows} rows");
+    let missing: Vec<&&str> = ids.iter().filter(|id| !named.contains(**id)).collect();
+    assert!(missing.is_empty(), "no row names {missing:?}");
+}

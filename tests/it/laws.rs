@@ -165,11 +165,11 @@ fn takeaways(facts: &Facts) -> Vec<(String, Facts)> {
     out
 }
 
+/// A check's id, the probes that its page brings along, and its judge.
+type Judged<'a> = (&'a str, &'a [String], &'a dyn Fn(&Facts) -> Verdict);
+
 /// Law: take any one fact away, and no verdict gets better; a pass that rested on it is gone.
-fn no_verdict_gets_better(
-    facts: &Facts,
-    judges: &[(&str, &[String], &dyn Fn(&Facts) -> Verdict)],
-) -> Vec<String> {
+fn no_verdict_gets_better(facts: &Facts, judges: &[Judged<'_>]) -> Vec<String> {
     let mut violations = Vec::new();
     let whole: Vec<Verdict> = judges.iter().map(|(_, _, judge)| judge(facts)).collect();
     for (what, less) in takeaways(facts) {
@@ -214,7 +214,7 @@ fn taking_a_fact_away_never_improves_a_verdict() {
                     })
                 })
                 .collect();
-            let judges: Vec<(&str, &[String], &dyn Fn(&Facts) -> Verdict)> = judged
+            let judges: Vec<Judged<'_>> = judged
                 .iter()
                 .map(|(id, own, judge)| (*id, own.as_slice(), judge as &dyn Fn(&Facts) -> Verdict))
                 .collect();
