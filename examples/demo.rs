@@ -196,6 +196,10 @@ async fn fix(stage: &Stage) -> anyhow::Result<()> {
     println!("  psql billing -c '{sql}'");
     let blue = stage.sandbox.blue().context("the cluster has a server")?;
     blue.execute("billing", sql).await?;
+    // RDS's precheck refuses quotes in the names of databases.
+    let sql = "alter database \"Ünï\"\"quoted; db\" rename to uni_quoted_db";
+    println!("  psql postgres -c '{sql}'");
+    blue.execute("postgres", sql).await?;
     Ok(())
 }
 

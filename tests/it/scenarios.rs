@@ -268,7 +268,11 @@ async fn execute(server: &Server, database: &str, sql: &str) -> Result<(), Strin
         .map_err(|e| whole(&e))?;
     let lower = sql.to_lowercase();
     if !ALONE.iter().any(|words| lower.contains(words)) {
-        return client.batch_execute(sql).await.map_err(|e| whole(&e));
+        match client.batch_execute(sql).await {
+            // Others that refuse company do so before they have done anything.
+            Err(e) if e.code().is_some_and(|c| c.code() == "25001") => {}
+            other => return other.map_err(|e| whole(&e)),
+        }
     }
     for statement in sql
         .split_inclusive(";\n")
