@@ -27,7 +27,14 @@ struct Row {
 
 /// What a role has when nothing is said of it.
 const DEFAULTS: &[&str] = &[
-    "nologin", "inherit", "nocreatedb", "nocreaterole", "noreplication", "nobypassrls", "nosuperuser", "connection limit -1",
+    "nologin",
+    "inherit",
+    "nocreatedb",
+    "nocreaterole",
+    "noreplication",
+    "nobypassrls",
+    "nosuperuser",
+    "connection limit -1",
     "valid until 'infinity'",
 ];
 
@@ -38,28 +45,48 @@ impl Row {
             None => {
                 let said = self.attributes.iter().filter(|a| !DEFAULTS.contains(&a.as_str()));
                 let said: String = said.map(|a| format!(" {a}")).collect();
-                format!("create role {}{said}; -- and its password, where it has one", self.name)
+                format!(
+                    "create role {}{said}; -- and its password, where it has one",
+                    self.name
+                )
             }
         };
         let message = format!("{} {} is on blue only", self.kind, self.name);
-        self.finding(message, &fix).evidence("blue", self.attributes.clone())
+        self.finding(message, &fix)
+            .evidence("blue", self.attributes.clone())
     }
 
     fn differs(&self, green: &Self) -> Option<Finding> {
-        let lacks: Vec<&str> =
-            self.attributes.iter().filter(|a| !green.attributes.contains(a)).map(String::as_str).collect();
+        let lacks: Vec<&str> = self
+            .attributes
+            .iter()
+            .filter(|a| !green.attributes.contains(a))
+            .map(String::as_str)
+            .collect();
         // An option that only green's membership has takes nothing away.
         if lacks.is_empty() {
             return None;
         }
-        let has: Vec<&str> =
-            green.attributes.iter().filter(|a| !self.attributes.contains(a)).map(String::as_str).collect();
-        let has = if has.is_empty() { "nothing of it".to_owned() } else { has.join(" ") };
+        let has: Vec<&str> = green
+            .attributes
+            .iter()
+            .filter(|a| !self.attributes.contains(a))
+            .map(String::as_str)
+            .collect();
+        let has = if has.is_empty() {
+            "nothing of it".to_owned()
+        } else {
+            has.join(" ")
+        };
         let lacks = lacks.join(" ");
         let message = format!("{} {} is {lacks} on blue, {has} on green", self.kind, self.name);
         let alter = format!("alter role {} {lacks};", self.name);
         let finding = self.finding(message, self.sql.as_deref().unwrap_or(&alter));
-        Some(finding.evidence("blue", self.attributes.clone()).evidence("green", green.attributes.clone()))
+        Some(
+            finding
+                .evidence("blue", self.attributes.clone())
+                .evidence("green", green.attributes.clone()),
+        )
     }
 
     fn finding(&self, message: String, fix: &str) -> Finding {
@@ -71,7 +98,9 @@ impl Row {
 
 pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     let mut judgement = Judgement::new();
-    let mut pairs = server_pairs(ctx, &mut judgement, "", |r: &Row| format!("{} {}", r.kind, r.name));
+    let mut pairs = server_pairs(ctx, &mut judgement, "", |r: &Row| {
+        format!("{} {}", r.kind, r.name)
+    });
     // Roles first: what is printed can be pasted in this order.
     pairs.sort_by_key(|pair| !pair.name.starts_with("role "));
     let mut same: BTreeMap<String, usize> = BTreeMap::new();

@@ -37,9 +37,17 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             )),
             Some(green) if green.outdated => {
                 let offered = green.offered.as_deref().unwrap_or("a newer version");
-                let fix = format!("alter extension {name} update; -- on the new production, after the switchover");
-                let message = format!("extension {name} is at {} on green, which offers {offered}", green.installed);
-                judgement.find(find(message, fix).evidence("on green", green.installed.clone()).evidence("offered", offered));
+                let fix =
+                    format!("alter extension {name} update; -- on the new production, after the switchover");
+                let message = format!(
+                    "extension {name} is at {} on green, which offers {offered}",
+                    green.installed
+                );
+                judgement.find(
+                    find(message, fix)
+                        .evidence("on green", green.installed.clone())
+                        .evidence("offered", offered),
+                );
             }
             Some(_) => good += 1,
         }

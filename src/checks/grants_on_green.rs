@@ -40,8 +40,13 @@ type Grants = BTreeMap<(String, String), bool>;
 
 impl Listed {
     fn grants(&self, maintain: bool) -> Grants {
-        let known = self.grants.iter().filter(|(privilege, ..)| maintain || privilege != "MAINTAIN");
-        known.map(|(privilege, role, grantable)| ((privilege.clone(), role.clone()), *grantable)).collect()
+        let known = self
+            .grants
+            .iter()
+            .filter(|(privilege, ..)| maintain || privilege != "MAINTAIN");
+        known
+            .map(|(privilege, role, grantable)| ((privilege.clone(), role.clone()), *grantable))
+            .collect()
     }
 
     /// What holds for such an object on the side where it has no list.
@@ -55,7 +60,10 @@ impl Listed {
             ("default privilege", "types") if everywhere => &["USAGE"],
             _ => &[],
         };
-        privileges.iter().map(|p| (((*p).to_owned(), "public".to_owned()), false)).collect()
+        privileges
+            .iter()
+            .map(|p| (((*p).to_owned(), "public".to_owned()), false))
+            .collect()
     }
 
     fn statement(&self, verb: &str, privilege: &str, role: &str, grantable: bool) -> String {
@@ -63,7 +71,10 @@ impl Listed {
             "grant" => ("to", if grantable { " with grant option" } else { "" }),
             _ => ("from", ""),
         };
-        format!("{}{verb} {privilege}{} on {} {to} {role}{option};", self.head, self.columns, self.target)
+        format!(
+            "{}{verb} {privilege}{} on {} {to} {role}{option};",
+            self.head, self.columns, self.target
+        )
     }
 }
 
@@ -73,7 +84,9 @@ fn beyond(listed: &Listed, verb: &str, these: &Grants, those: &Grants) -> Vec<St
         None => true,
         Some(other) => **grantable && !other && verb == "grant",
     });
-    lacking.map(|((privilege, role), grantable)| listed.statement(verb, privilege, role, *grantable)).collect()
+    lacking
+        .map(|((privilege, role), grantable)| listed.statement(verb, privilege, role, *grantable))
+        .collect()
 }
 
 /// Names of what is on both sides, by database and kind.
@@ -84,10 +97,17 @@ fn on_both(ctx: &Ctx<'_>, judgement: &mut Judgement) -> BTreeSet<(DbName, String
         kind: String,
     }
     let relations = pairs(ctx, judgement, "relations", |r: &Named| r.name.clone());
-    let objects = pairs(ctx, judgement, "objects", |o: &Named| format!("{} {}", o.kind, o.name));
+    let objects = pairs(ctx, judgement, "objects", |o: &Named| {
+        format!("{} {}", o.kind, o.name)
+    });
     let both = |p: &Pair<Named>| p.blue.is_some() && p.green.is_some();
-    let relations = relations.into_iter().filter(both).map(|p| (p.database, format!("table {}", p.name)));
-    relations.chain(objects.into_iter().filter(both).map(|p| (p.database, p.name))).collect()
+    let relations = relations
+        .into_iter()
+        .filter(both)
+        .map(|p| (p.database, format!("table {}", p.name)));
+    relations
+        .chain(objects.into_iter().filter(both).map(|p| (p.database, p.name)))
+        .collect()
 }
 
 /// Missing and excess statements of one kind in one database.
@@ -100,32 +120,45 @@ struct Difference {
 pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     let mut judgement = Judgement::new();
     let there = on_both(ctx, &mut judgement);
-    let listed = pairs(ctx, &mut judgement, "", |l: &Listed| format!("{} {}", l.kind, l.name));
+    let listed = pairs(ctx, &mut judgement, "", |l: &Listed| {
+        format!("{} {}", l.kind, l.name)
+    });
     let maintain = [Side::Blue, Side::Green]
         .into_iter()
         .all(|side| ctx.server(side).is_ok_and(|s| s.version.major >= MAINTAIN));
     let mut differences: BTreeMap<(DbName, String), Difference> = BTreeMap::new();
     let mut same = 0;
     for pair in &listed {
-        let Some(any) = pair.blue.as_ref().or(pair.green.as_ref()) else { continue };
+        let Some(any) = pair.blue.as_ref().or(pair.green.as_ref()) else {
+            continue;
+        };
         let object = match any.kind.as_str() {
             "column" => any.target.clone(),
             _ => pair.name.clone(),
         };
-        let by_name = ["schema", "table", "view", "sequence", "column", "function", "type"].contains(&any.kind.as_str());
+        let by_name = [
+            "schema", "table", "view", "sequence", "column", "function", "type",
+        ]
+        .contains(&any.kind.as_str());
         let view = object.replacen("table ", "view ", 1);
-        let exists = [object, view].into_iter().any(|name| there.contains(&(pair.database.clone(), name)));
+        let exists = [object, view]
+            .into_iter()
+            .any(|name| there.contains(&(pair.database.clone(), name)));
         if by_name && !exists && (pair.blue.is_none() || pair.green.is_none()) {
             continue;
         }
-        let [blue, green] = [&pair.blue, &pair.green]
-            .map(|side| side.as_ref().map_or_else(|| any.built_in(), |listed| listed.grants(maintain)));
+        let [blue, green] = [&pair.blue, &pair.green].map(|side| {
+            side.as_ref()
+                .map_or_else(|| any.built_in(), |listed| listed.grants(maintain))
+        });
         let missing = beyond(any, "grant", &blue, &green);
         let excess = beyond(any, "revoke", &green, &blue);
         if missing.is_empty() && excess.is_empty() {
             same += 1;
         } else {
-            let difference = differences.entry((pair.database.clone(), any.kind.clone())).or_default();
+            let difference = differences
+                .entry((pair.database.clone(), any.kind.clone()))
+                .or_default();
             difference.missing.extend(missing);
             difference.excess.extend(excess);
         }
@@ -136,7 +169,10 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             let mut fix: Vec<String> = vec![WRITABLE.to_owned()];
             fix.extend(statements.iter().take(PRINTED).cloned());
             if statements.len() > PRINTED {
-                fix.push(format!("-- and {} more; run greenlight again", statements.len() - PRINTED));
+                fix.push(format!(
+                    "-- and {} more; run greenlight again",
+                    statements.len() - PRINTED
+                ));
             }
             Finding::new(object, message)
                 .in_database(Some(&database))
@@ -146,7 +182,11 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
         };
         let Difference { missing, excess } = difference;
         if !missing.is_empty() {
-            let message = format!("{} on {kinds} of blue {} missing on green", count(missing.len(), "grant"), be(missing.len()));
+            let message = format!(
+                "{} on {kinds} of blue {} missing on green",
+                count(missing.len(), "grant"),
+                be(missing.len())
+            );
             judgement.find(find(format!("grants on {kinds}"), message, missing));
         }
         if !excess.is_empty() {

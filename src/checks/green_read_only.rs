@@ -23,12 +23,24 @@ struct Override {
 pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     let mut judgement = Judgement::new();
     for pair in server_pairs(ctx, &mut judgement, "", |o: &Override| o.name.clone()) {
-        let (None, Some(green)) = (pair.blue, pair.green) else { continue };
-        let who = if green.name.is_empty() { "all roles" } else { green.name.as_str() };
+        let (None, Some(green)) = (pair.blue, pair.green) else {
+            continue;
+        };
+        let who = if green.name.is_empty() {
+            "all roles"
+        } else {
+            green.name.as_str()
+        };
         judgement.find(
-            Finding::new(who, format!("default_transaction_read_only is off for {who} on green"))
-                .on(Side::Green)
-                .fix(format!("{WRITABLE}\n{} reset default_transaction_read_only;", green.alter)),
+            Finding::new(
+                who,
+                format!("default_transaction_read_only is off for {who} on green"),
+            )
+            .on(Side::Green)
+            .fix(format!(
+                "{WRITABLE}\n{} reset default_transaction_read_only;",
+                green.alter
+            )),
         );
     }
     judgement.done()

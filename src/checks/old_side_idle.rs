@@ -33,7 +33,13 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     judgement.more(gathered.more);
     judgement.blind(gathered.unseen);
     if gathered.rows.iter().any(|(_, s)| !s.sees_all) {
-        judgement.unseen("sessions", format!("other roles' sessions are hidden: grant pg_monitor to {}", quote_ident(role)));
+        judgement.unseen(
+            "sessions",
+            format!(
+                "other roles' sessions are hidden: grant pg_monitor to {}",
+                quote_ident(role)
+            ),
+        );
         return judgement.done();
     }
     for (_, s) in gathered.rows {
@@ -50,7 +56,11 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             _ => count(s.sessions, "session"),
         };
         let verb = if s.sessions == 1 { "is" } else { "are" };
-        let writing = if s.writing > 0 { format!(", {} of them writing", s.writing) } else { String::new() };
+        let writing = if s.writing > 0 {
+            format!(", {} of them writing", s.writing)
+        } else {
+            String::new()
+        };
         judgement.find(
             Finding::new(&who, format!("{what} of {who} {verb} still on the old side{writing}"))
                 .in_database(s.database.as_deref())

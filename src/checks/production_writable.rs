@@ -29,15 +29,25 @@ fn groups(ctx: &Ctx<'_>, judgement: &mut Judgement) {
         Ok(None) => return,
         Err((why, detail)) => return judgement.unseen("rds.green", format!("{why}: {detail}")),
     };
-    let cluster = green.cluster.iter().map(|c| format!("cluster:{}", c.parameter_group));
-    let instances = green.instances.iter().flat_map(|i| &i.parameter_groups).map(|g| format!("instance:{}", g.name));
+    let cluster = green
+        .cluster
+        .iter()
+        .map(|c| format!("cluster:{}", c.parameter_group));
+    let instances = green
+        .instances
+        .iter()
+        .flat_map(|i| &i.parameter_groups)
+        .map(|g| format!("instance:{}", g.name));
     let mut keys: Vec<String> = cluster.chain(instances).collect();
     keys.sort();
     keys.dedup();
     for key in keys {
         match rds.parameter_groups.get(&key).map(|fact| fact.get()) {
             Some(Ok(Some(group))) => {
-                let value = group.parameters.get("default_transaction_read_only").and_then(|p| p.value.as_deref());
+                let value = group
+                    .parameters
+                    .get("default_transaction_read_only")
+                    .and_then(|p| p.value.as_deref());
                 if value.is_some_and(|v| ["1", "on", "true", "yes"].contains(&v.to_lowercase().as_str())) {
                     judgement.find(
                         Finding::new(&key, format!("parameter group {key} sets default_transaction_read_only: production takes no writes"))
@@ -45,7 +55,9 @@ fn groups(ctx: &Ctx<'_>, judgement: &mut Judgement) {
                     );
                 }
             }
-            Some(Err((why, detail))) => judgement.unseen(format!("rds.parameter_groups.{key}"), format!("{why}: {detail}")),
+            Some(Err((why, detail))) => {
+                judgement.unseen(format!("rds.parameter_groups.{key}"), format!("{why}: {detail}"))
+            }
             Some(Ok(None)) | None => {}
         }
     }

@@ -43,20 +43,31 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     let mut names: BTreeMap<DbName, Vec<String>> = BTreeMap::new();
     for (database, subscription) in subscriptions.rows {
         let database = database.unwrap_or_default();
-        read.entry(database.clone()).or_default().extend(subscription.publications.unwrap_or_default());
-        names.entry(database).or_default().extend(subscription.name.map(|name| quote_ident(&name)));
+        read.entry(database.clone())
+            .or_default()
+            .extend(subscription.publications.unwrap_or_default());
+        names
+            .entry(database)
+            .or_default()
+            .extend(subscription.name.map(|name| quote_ident(&name)));
     }
     let mut replicated = 0;
     let mut idle = BTreeMap::<DbName, u64>::new();
     for pair in pairs(ctx, &mut judgement, "tables", |t: &Table| t.name.clone()) {
-        let (Some(blue), Some(read)) = (&pair.blue, read.get(&pair.database)) else { continue };
+        let (Some(blue), Some(read)) = (&pair.blue, read.get(&pair.database)) else {
+            continue;
+        };
         let subscriptions = &names[&pair.database];
         if subscriptions.is_empty() {
             *idle.entry(pair.database).or_default() += 1;
             continue;
         }
         let message = if !blue.publications.iter().any(|p| read.contains(p)) {
-            format!("table {} is in no publication that green reads ({})", pair.name, quoted(read))
+            format!(
+                "table {} is in no publication that green reads ({})",
+                pair.name,
+                quoted(read)
+            )
         } else if pair.green.as_ref().is_some_and(|green| !green.subscribed) {
             format!("green's subscription does not know table {}", pair.name)
         } else {
@@ -78,7 +89,10 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
         );
     }
     for (database, tables) in idle {
-        let message = format!("no subscription feeds database {} ({tables} tables)", quote_ident(&database));
+        let message = format!(
+            "no subscription feeds database {} ({tables} tables)",
+            quote_ident(&database)
+        );
         judgement.find(
             Finding::new("subscription", message)
                 .in_database(Some(&database))
@@ -90,5 +104,9 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
 }
 
 fn quoted(names: &BTreeSet<String>) -> String {
-    names.iter().map(|name| quote_ident(name)).collect::<Vec<_>>().join(", ")
+    names
+        .iter()
+        .map(|name| quote_ident(name))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

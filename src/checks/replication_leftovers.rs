@@ -46,11 +46,14 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             };
             let state = if left.active { "in use" } else { "not in use" };
             judgement.find(
-                Finding::new(format!("{} {}", left.kind, left.name), format!("{} {} is still on {place}, {state}", left.kind, left.name))
-                    .in_database(left.database.as_deref())
-                    .on(side)
-                    .at(level)
-                    .fix(left.fix()),
+                Finding::new(
+                    format!("{} {}", left.kind, left.name),
+                    format!("{} {} is still on {place}, {state}", left.kind, left.name),
+                )
+                .in_database(left.database.as_deref())
+                .on(side)
+                .at(level)
+                .fix(left.fix()),
             );
         }
     }

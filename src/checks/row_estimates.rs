@@ -18,7 +18,9 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     };
     let mut compared = 0;
     for pair in pairs(ctx, &mut judgement, "relations", |r: &Relation| r.name.clone()) {
-        let (Some(blue), Some(green)) = (&pair.blue, &pair.green) else { continue };
+        let (Some(blue), Some(green)) = (&pair.blue, &pair.green) else {
+            continue;
+        };
         let (b, g) = (blue.estimated_rows, green.estimated_rows);
         // What is not replicated is as old as green.
         if blue.kind != "r" || !counted(Side::Blue, b) || !counted(Side::Green, g) {
@@ -36,7 +38,10 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             Finding::new(&pair.name, message)
                 .in_database(Some(&pair.database))
                 .on(Side::Green)
-                .fix(format!("analyze {}; -- on both sides, then look again", pair.name))
+                .fix(format!(
+                    "analyze {}; -- on both sides, then look again",
+                    pair.name
+                ))
                 .evidence("blue", b)
                 .evidence("green", g),
         );

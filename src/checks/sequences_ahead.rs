@@ -39,16 +39,27 @@ impl Owned {
     fn hidden(&self, role: &str) -> Option<String> {
         let role = quote_ident(role);
         if !self.reachable {
-            Some(format!("the schema may not be used: grant usage on its schema to {role}, or (from 14 on) grant pg_read_all_data to {role}"))
+            Some(format!(
+                "the schema may not be used: grant usage on its schema to {role}, or (from 14 on) grant pg_read_all_data to {role}"
+            ))
         } else if !self.sequence_visible || !self.column_visible {
             Some(format!(
                 "no privilege: grant select on {}, {} to {role}, or (from 14 on) grant pg_read_all_data to {role}",
                 self.table, self.sequence
             ))
         } else if self.filtered {
-            Some(format!("row security hides rows of {} from {role}; run as its owner: {}", self.table, self.extreme()))
+            Some(format!(
+                "row security hides rows of {} from {role}; run as its owner: {}",
+                self.table,
+                self.extreme()
+            ))
         } else if !self.indexed {
-            Some(format!("column {}.{} has no index to ask; this scans the table: {}", self.table, self.column, self.extreme()))
+            Some(format!(
+                "column {}.{} has no index to ask; this scans the table: {}",
+                self.table,
+                self.column,
+                self.extreme()
+            ))
         } else {
             None
         }
@@ -74,11 +85,21 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             ahead += 1; // The table is empty.
             continue;
         };
-        let (Some(next), Ok(value)) = (owned.next.as_ref().and_then(|n| n.parse::<i128>().ok()), reached.parse::<i128>()) else {
-            judgement.unseen(place, format!("{reached} is no whole number, or the sequence gave none"));
+        let (Some(next), Ok(value)) = (
+            owned.next.as_ref().and_then(|n| n.parse::<i128>().ok()),
+            reached.parse::<i128>(),
+        ) else {
+            judgement.unseen(
+                place,
+                format!("{reached} is no whole number, or the sequence gave none"),
+            );
             continue;
         };
-        let behind = if owned.step < 0 { next >= value } else { next <= value };
+        let behind = if owned.step < 0 {
+            next >= value
+        } else {
+            next <= value
+        };
         if !behind {
             ahead += 1;
             continue;
@@ -91,7 +112,11 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             Finding::new(&owned.sequence, message)
                 .in_database(database.as_deref())
                 .on(Side::Green)
-                .fix(format!("select setval('{}', ({}));", owned.sequence.replace('\'', "''"), owned.extreme()))
+                .fix(format!(
+                    "select setval('{}', ({}));",
+                    owned.sequence.replace('\'', "''"),
+                    owned.extreme()
+                ))
                 .evidence("next", next.to_string())
                 .evidence("reached", reached.as_str())
                 .evidence("column", format!("{}.{}", owned.table, owned.column)),

@@ -23,13 +23,18 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     let mut judgement = Judgement::new();
     let mut same = 0;
     for pair in pairs(ctx, &mut judgement, "", |s: &Sequence| s.name.clone()) {
-        let (Some(blue), Some(green)) = (pair.blue, pair.green) else { continue };
+        let (Some(blue), Some(green)) = (pair.blue, pair.green) else {
+            continue;
+        };
         let name = &pair.name;
         if blue.definition == green.definition {
             same += 1;
             continue;
         }
-        let message = format!("sequence {name} counts {} on blue, {} on green", blue.definition, green.definition);
+        let message = format!(
+            "sequence {name} counts {} on blue, {} on green",
+            blue.definition, green.definition
+        );
         judgement.find(
             Finding::new(name, message)
                 .in_database(Some(&pair.database))

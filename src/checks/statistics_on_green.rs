@@ -51,7 +51,11 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     let (mut never, mut unsure) = (Tables::new(), Tables::new());
     for (database, table) in green.rows {
         let database = database.unwrap_or_default();
-        let Some(expected) = rows.get(&(database.clone(), table.name.clone())).copied().filter(|n| *n > 0) else {
+        let Some(expected) = rows
+            .get(&(database.clone(), table.name.clone()))
+            .copied()
+            .filter(|n| *n > 0)
+        else {
             continue;
         };
         // A table that was counted has been vacuumed, or its statistics came along.
@@ -69,12 +73,25 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             let what = count(names.len(), "table");
             let (object, message) = match level {
                 Level::Warning => {
-                    let verb = if names.len() == 1 { "has rows and was" } else { "have rows and were" };
-                    ("statistics", format!("{what} {verb} never analyzed on green: {}", some(&names, 5)))
+                    let verb = if names.len() == 1 {
+                        "has rows and was"
+                    } else {
+                        "have rows and were"
+                    };
+                    (
+                        "statistics",
+                        format!("{what} {verb} never analyzed on green: {}", some(&names, 5)),
+                    )
                 }
                 _ => {
                     let verb = if names.len() == 1 { "was" } else { "were" };
-                    ("statistics on record", format!("{what} {verb} vacuumed on green, but no ANALYZE is on record: {}", some(&names, 5)))
+                    (
+                        "statistics on record",
+                        format!(
+                            "{what} {verb} vacuumed on green, but no ANALYZE is on record: {}",
+                            some(&names, 5)
+                        ),
+                    )
                 }
             };
             let fix = match names.len() {

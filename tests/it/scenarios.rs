@@ -119,7 +119,10 @@ fn applies(check: &Check, setup: &Setup, expect: &Expect, version: PgVersion) ->
 async fn run_on(major: u16) {
     let wanted = std::env::var("SCENARIO").ok();
     let chosen = |check: &&Check| {
-        let named = |list: &String| list.split(',').any(|name| name == check.page.id || name == check.page.group);
+        let named = |list: &String| {
+            list.split(',')
+                .any(|name| name == check.page.id || name == check.page.group)
+        };
         wanted.as_ref().is_none_or(named)
     };
     let options = ServerOptions::new(major.into())
