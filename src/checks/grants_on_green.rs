@@ -39,14 +39,15 @@ struct Listed {
 type Grants = BTreeMap<(String, String), bool>;
 
 impl Listed {
+    /// The same privilege may have been granted by several roles.
     fn grants(&self, maintain: bool) -> Grants {
-        let known = self
-            .grants
-            .iter()
-            .filter(|(privilege, ..)| maintain || privilege != "MAINTAIN");
-        known
-            .map(|(privilege, role, grantable)| ((privilege.clone(), role.clone()), *grantable))
-            .collect()
+        let mut grants = Grants::new();
+        for (privilege, role, grantable) in &self.grants {
+            if maintain || privilege != "MAINTAIN" {
+                *grants.entry((privilege.clone(), role.clone())).or_default() |= grantable;
+            }
+        }
+        grants
     }
 
     /// What holds for such an object on the side where it has no list.

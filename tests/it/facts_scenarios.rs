@@ -179,10 +179,13 @@ fn control_plane() -> impl Iterator<Item = &'static Check> {
 fn every_scenario_comes_out_as_its_page_says() {
     let mut wrong = Vec::new();
     let mut count = 0;
-    for check in control_plane() {
+    for check in checks::all() {
         let id = &check.page.id;
         let mut words = Vec::new();
-        for scenario in &check.page.scenarios {
+        // Checks of databases have such scenarios too, for what no server of the sandbox can be.
+        let whole = check.page.header.sides == [Side::Rds];
+        let on_facts = |s: &&Scenario| whole || s.blocks.iter().any(|b| b.is("json facts"));
+        for scenario in check.page.scenarios.iter().filter(on_facts) {
             count += 1;
             match run(check, scenario) {
                 Ok(word) => words.push(word),
@@ -190,12 +193,12 @@ fn every_scenario_comes_out_as_its_page_says() {
             }
         }
         for needed in ["fail", "pass"] {
-            if !words.contains(&needed) {
+            if whole && !words.contains(&needed) {
                 wrong.push(format!("{id}: no scenario with verdict {needed}"));
             }
         }
     }
-    assert!(count > 0, "no control-plane check has a scenario");
+    assert!(count > 0, "no check has a scenario on facts");
     assert!(wrong.is_empty(), "of {count} scenarios:\n{}", wrong.join("\n"));
 }
 
