@@ -60,6 +60,11 @@ pub enum Command {
     },
     /// List the checks
     Checks(ChecksArgs),
+    /// Compare two reports: what is new, worse, better or gone
+    Diff(DiffArgs),
+    /// Look into the policy file
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Print the least IAM policy for a purpose
     IamPolicy {
         /// What it is for
@@ -80,6 +85,14 @@ pub enum Command {
     },
     /// Print the JSON schema of the report
     Schema,
+    /// Print a man page
+    Man {
+        /// The command that it is about (default: greenlight itself)
+        command: Option<String>,
+        /// Write the pages of all commands into a folder instead
+        #[arg(long, value_name = "FOLDER", conflicts_with = "command")]
+        all: Option<PathBuf>,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -212,6 +225,9 @@ pub struct CheckArgs {
         help_heading = "What to look at"
     )]
     pub facts: Option<PathBuf>,
+    /// Show only what is new or worse than in this JSON report; the verdict still counts everything
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub baseline: Option<PathBuf>,
     /// The question (default: what the deployment's state asks for)
     #[arg(long, value_name = "PHASE", help_heading = "Verdict")]
     pub phase: Option<Phase>,
@@ -233,10 +249,10 @@ pub struct CheckArgs {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
-    /// What stdout gets
+    /// What stdout gets; with github also the step's summary is written
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Option<Format>,
-    /// Also write the report to a file; may be given again
+    /// Also write the report to a file; may be given again: -o html=report.html -o json=report.json
     #[arg(short, long = "output", value_name = "FORMAT=FILE")]
     pub output: Vec<String>,
 }
@@ -259,7 +275,7 @@ pub struct CollectArgs {
 }
 
 /// `greenlight checks`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct ChecksArgs {
     /// Only checks of this level
     #[arg(long, value_name = "LEVEL")]
@@ -270,7 +286,64 @@ pub struct ChecksArgs {
     /// Only checks of this group
     #[arg(long, value_name = "GROUP")]
     pub group: Option<String>,
-    /// `table` or `json`
+    /// Only checks whose id, title or text has this word
+    #[arg(long, value_name = "WORD")]
+    pub search: Option<String>,
+    /// How they are shown
     #[arg(long, value_name = "FORMAT", default_value = "table")]
-    pub format: Format,
+    pub format: ListFormat,
+}
+
+/// What a list can be rendered as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum ListFormat {
+    /// For people at a terminal.
+    #[default]
+    Table,
+    /// For programs.
+    Json,
+    /// For pages.
+    Markdown,
+}
+
+/// What two reports or a policy can be shown as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum ShortFormat {
+    /// For people at a terminal.
+    #[default]
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// `greenlight diff`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 nothing new gates · 10 something new or worse gates · 11 something that gates can no longer \
+                  be looked at · 2 not two reports"
+)]
+pub struct DiffArgs {
+    /// The earlier report, in JSON
+    pub before: PathBuf,
+    /// The later report, in JSON
+    pub after: PathBuf,
+    /// Lowest level that gates (default: the later report's)
+    #[arg(long, value_name = "LEVEL")]
+    pub fail_on: Option<Level>,
+    /// How it is shown
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: ShortFormat,
+}
+
+/// `greenlight config`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Check a policy file, and show what is in force and from where
+    Check {
+        /// The file (default: greenlight.toml where there is one)
+        file: Option<PathBuf>,
+        /// How it is shown
+        #[arg(long, value_name = "FORMAT", default_value = "table")]
+        format: ShortFormat,
+    },
 }

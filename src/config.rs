@@ -3,10 +3,11 @@
 use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
+use toml::Spanned;
 
 use crate::{
     checks,
-    policy::{Policy, Thresholds, Waiver},
+    policy::{Policy, Thresholds, WAIVERS, Waiver},
     verdict::Level,
 };
 
@@ -20,7 +21,7 @@ struct Written {
     #[serde(default)]
     levels: BTreeMap<String, Level>,
     #[serde(default)]
-    waivers: Vec<toml::Spanned<Waiver>>,
+    waivers: Vec<Spanned<Waiver>>,
 }
 
 /// A configuration that cannot be used.
@@ -35,44 +36,93 @@ pub struct BadConfig {
     pub what: String,
 }
 
+/// Where each key of a file stands: `thresholds.max-lag-bytes` on line 4.
+#[derive(Debug, Default)]
+pub struct Lines(BTreeMap<String, usize>);
+
+impl Lines {
+    /// Finds the keys of a file that can be parsed; none in one that cannot.
+    pub fn of(text: &str) -> Self {
+        let mut lines = BTreeMap::new();
+        if let Ok(table) = toml::de::DeTable::parse(text) {
+            keys(text, "", table.get_ref(), &mut lines);
+        }
+        Self(lines)
+    }
+
+    /// The line of a key, from 1.
+    pub fn get(&self, key: &str) -> Option<usize> {
+        self.0.get(key).copied()
+    }
+}
+
+fn keys(text: &str, prefix: &str, table: &toml::de::DeTable<'_>, lines: &mut BTreeMap<String, usize>) {
+    for (key, value) in table {
+        let name = format!("{prefix}{}", key.get_ref());
+        lines.insert(name.clone(), line(text, key.span().start));
+        if let Some(inner) = value.get_ref().as_table() {
+            keys(text, &format!("{name}."), inner, lines);
+        }
+    }
+}
+
+/// The line of a byte offset, from 1.
+fn line(text: &str, at: usize) -> usize {
+    text.as_bytes()[..at.min(text.len())]
+        .iter()
+        .filter(|b| **b == b'\n')
+        .count()
+        + 1
+}
+
 /// Applies a file's text to a policy.
 ///
 /// # Errors
 /// [`BadConfig`] at the first line that is wrong.
 pub fn apply(policy: &mut Policy, file: &Path, text: &str) -> Result<(), BadConfig> {
-    let bad = |at: usize, what: String| BadConfig {
-        file: file.display().to_string(),
-        line: text[..at.min(text.len())].matches('\n').count() + 1,
+    let name = file.display().to_string();
+    let bad = |line: usize, what: String| BadConfig {
+        file: name.clone(),
+        line,
         what,
     };
     let written: Written = toml::from_str(text).map_err(|e| {
-        let at = e.span().map_or(0, |s| s.start);
-        bad(at, with_suggestion(e.message()))
+        let at = line(text, e.span().map_or(0, |s| s.start));
+        bad(at, with_key(text, at, &with_suggestion(e.message())))
     })?;
-    for id in written.levels.keys() {
+    let lines = Lines::of(text);
+    for id in written.levels.keys().filter(|id| *id != WAIVERS) {
         if checks::find(id).is_none() {
-            let at = text.find(id.as_str()).unwrap_or(0);
+            let at = lines.get(&format!("levels.{id}")).unwrap_or(1);
             return Err(bad(at, unknown_check("levels", id)));
         }
     }
-    for waiver in &written.waivers {
-        let (at, waiver) = (waiver.span().start, waiver.get_ref());
-        if checks::find(&waiver.check).is_none() {
-            return Err(bad(at, unknown_check("waivers.check", &waiver.check)));
-        }
-        if waiver.reason.trim().is_empty() {
+    for (key, value) in [
+        ("max-lag-seconds", written.thresholds.max_lag_seconds),
+        (
+            "long-transaction-seconds",
+            written.thresholds.long_transaction_seconds,
+        ),
+    ] {
+        if !value.is_finite() || value < 0.0 {
+            let at = lines.get(&format!("thresholds.{key}")).unwrap_or(1);
             return Err(bad(
                 at,
-                "waivers.reason is empty: say why the finding is accepted".to_owned(),
+                format!("thresholds.{key}: {value} is no number of seconds"),
             ));
         }
     }
+    let mut waivers: Vec<Waiver> = Vec::new();
+    for spanned in written.waivers {
+        let at = line(text, spanned.span().start);
+        let mut waiver = spanned.into_inner();
+        waiver.line = Some(at);
+        wrong_with(&waiver, &waivers).map_or(Ok(()), |what| Err(bad(at, what)))?;
+        waivers.push(waiver);
+    }
     policy.thresholds = written.thresholds;
-    policy.waivers = written
-        .waivers
-        .into_iter()
-        .map(toml::Spanned::into_inner)
-        .collect();
+    policy.waivers = waivers;
+    policy.file = Some(name);
     if let Some(level) = written.fail_on {
         policy.fail_on = level;
     }
@@ -80,14 +130,44 @@ pub fn apply(policy: &mut Policy, file: &Path, text: &str) -> Result<(), BadConf
     policy.levels = written
         .levels
         .into_iter()
-        .filter_map(|(id, level)| checks::find(&id).map(|check| (check.page.id.clone(), level)))
+        .map(|(id, level)| (checks::find(&id).map_or(id, |check| check.page.id.clone()), level))
         .collect();
     Ok(())
+}
+
+/// What makes a waiver unusable.
+fn wrong_with(waiver: &Waiver, others: &[Waiver]) -> Option<String> {
+    if checks::find(&waiver.check).is_none() {
+        return Some(unknown_check("waivers.check", &waiver.check));
+    }
+    if waiver.reason.trim().is_empty() {
+        return Some("waivers.reason is empty: say why the finding is accepted".to_owned());
+    }
+    if waiver.subject.trim().is_empty() {
+        return Some("waivers.subject is empty: name what is accepted, as the report does".to_owned());
+    }
+    if waiver.allow_unknown && waiver.subject.contains('*') {
+        return Some(format!(
+            "waivers.allow-unknown goes with an exact subject, and {:?} is a pattern: name what may stay unseen, as \
+             the report does",
+            waiver.subject
+        ));
+    }
+    let twin = others
+        .iter()
+        .find(|o| o.check == waiver.check && o.subject == waiver.subject)?;
+    Some(format!(
+        "waivers: {} {:?} is waived on line {} already",
+        waiver.check,
+        waiver.subject,
+        twin.line.unwrap_or_default()
+    ))
 }
 
 /// A message about a check that does not exist.
 pub fn unknown_check(place: &str, id: &str) -> String {
     let ids = checks::all().iter().map(|c| c.page.id.as_str());
+    let ids = ids.chain((place == "levels").then_some(WAIVERS));
     format!("{place}: there is no check {id:?}{}", nearest(id, ids))
 }
 
@@ -111,7 +191,27 @@ fn with_suggestion(message: &str) -> String {
                 valid.join(", ")
             )
         }
-        _ => message.trim().replace('\n', "; "),
+        _ => {
+            let valid: Vec<&str> = names.get(1..).unwrap_or_default().to_vec();
+            let hint = match names.first() {
+                Some(given) if message.starts_with("unknown variant") => nearest(given, valid.into_iter()),
+                _ => String::new(),
+            };
+            format!("{}{hint}", message.trim().replace('\n', "; "))
+        }
+    }
+}
+
+/// The message with the key that the line sets, where it does not name it itself.
+fn with_key(text: &str, line: usize, message: &str) -> String {
+    let key = text
+        .lines()
+        .nth(line.saturating_sub(1))
+        .and_then(|line| line.split_once('='))
+        .map(|(key, _)| key.trim().trim_matches('"'));
+    match key {
+        Some(key) if !key.is_empty() && !message.contains(key) => format!("{key}: {message}"),
+        _ => message.to_owned(),
     }
 }
 
@@ -155,7 +255,41 @@ mod tests {
                 "\n\n[levels]\nunloged-tables = \"notice\"\n",
                 "greenlight.toml:4: levels: there is no check \"unloged-tables\"; did you mean \"unlogged-tables\"?",
             ),
-            ("fail-on = \"bad\"\n", "greenlight.toml:1: unknown variant `bad`"),
+            (
+                "fail-on = \"blokcer\"\n",
+                "greenlight.toml:1: fail-on: unknown variant `blokcer`, expected one of `notice`, `warning`, `blocker`; did you \
+                 mean \"blocker\"?",
+            ),
+            (
+                "[thresholds]\n# a comment\nmax-lag-bytes = \"16MB\"\n",
+                "greenlight.toml:3: max-lag-bytes: invalid type: string",
+            ),
+            (
+                "[thresholds]\nmax-lag-seconds = nan\n",
+                "greenlight.toml:2: thresholds.max-lag-seconds: NaN is no number of seconds",
+            ),
+            (
+                "# unlogged-table\n[levels]\n\"unlogged-table\" = \"notice\"\n",
+                "greenlight.toml:3: levels: there is no check \"unlogged-table\"; did you mean \"unlogged-tables\"?",
+            ),
+            (
+                "[[waivers]]\ncheck = \"replica-identity\"\nsubject = \"x\"\nreason = \"r\"\nuntil = 2030-02-30\n",
+                "greenlight.toml:5: until: ",
+            ),
+            (
+                "[[waivers]]\ncheck = \"replica-identity\"\nsubject = \"x\"\nreason = \"r\"\n",
+                "greenlight.toml:1: missing field `until`",
+            ),
+            (
+                "[[waivers]]\ncheck = \"replica-identity\"\nsubject = \"blue:*\"\nreason = \"r\"\nuntil = 2030-01-01\n\
+                 allow-unknown = true\n",
+                "greenlight.toml:1: waivers.allow-unknown goes with an exact subject, and \"blue:*\" is a pattern",
+            ),
+            (
+                "[[waivers]]\ncheck = \"replica-identity\"\nsubject = \"x\"\nreason = \"r\"\nuntil = 2030-01-01\n\
+                 [[waivers]]\ncheck = \"replica-identity\"\nsubject = \"x\"\nreason = \"q\"\nuntil = 2031-01-01\n",
+                "greenlight.toml:6: waivers: replica-identity \"x\" is waived on line 1 already",
+            ),
             (
                 "[[waivers]]\ncheck = \"nope\"\nsubject = \"x\"\nreason = \"r\"\nuntil = 2030-01-01\n",
                 "greenlight.toml:1: waivers.check: there is no check \"nope\"",

@@ -38,6 +38,9 @@ impl Default for Thresholds {
     }
 }
 
+/// The id under which problems of waivers are reported; no page of the catalogue has it.
+pub const WAIVERS: &str = "waivers";
+
 /// An accepted finding.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -53,9 +56,12 @@ pub struct Waiver {
     pub until: jiff::civil::Date,
     /// Who accepted it.
     pub approved_by: Option<String>,
-    /// It also accepts that the subject could not be looked at.
+    /// It also accepts that the subject, named exactly, could not be looked at.
     #[serde(default)]
     pub allow_unknown: bool,
+    /// Its line in the policy file, from 1.
+    #[serde(skip)]
+    pub line: Option<usize>,
 }
 
 /// A day, written as TOML's own date or as a text.
@@ -78,6 +84,17 @@ impl Waiver {
     /// Whether the pattern matches.
     pub fn matches(&self, subject: &str) -> bool {
         glob(&self.subject, subject)
+    }
+
+    /// Whether it accepts that this could not be looked at: only by its exact name, so that a blind spot that nobody
+    /// thought of is never accepted along with another.
+    pub fn accepts_unknown(&self, subject: &str) -> bool {
+        self.allow_unknown && self.subject == subject
+    }
+
+    /// Whether its pattern names nothing: `*`, `*/*`, `*.*`.
+    pub fn too_wide(&self) -> bool {
+        self.subject.contains('*') && !self.subject.chars().any(char::is_alphanumeric)
     }
 
     /// Whether it no longer holds at that moment (days end in UTC).
@@ -123,6 +140,8 @@ pub struct Policy {
     pub fail_on: Level,
     /// Now, for the waivers' ends.
     pub now: Timestamp,
+    /// The policy file, as it was named; none where there is none.
+    pub file: Option<String>,
 }
 
 impl Policy {
@@ -136,6 +155,7 @@ impl Policy {
             skip: Vec::new(),
             fail_on: Level::Blocker,
             now,
+            file: None,
         }
     }
 }

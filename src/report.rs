@@ -6,12 +6,13 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
+    baseline::{Against, Since},
     checks::{self, Check},
     facts::{Fact, Facts},
     model::{DeploymentStatus, Side},
-    policy::{Policy, Waiver},
+    policy::{Policy, WAIVERS, Waiver},
     situation::Situation,
-    verdict::{Level, Verdict, subject},
+    verdict::{Finding, Level, Verdict, subject},
 };
 
 /// The answer in one word.
@@ -46,6 +47,8 @@ pub struct ReportedFinding {
     pub evidence: BTreeMap<String, Value>,
     /// The waiver that accepts it.
     pub waived: Option<Waiver>,
+    /// How it compares with the baseline, where there is one.
+    pub since: Option<Since>,
 }
 
 /// Something that could not be looked at, as the report shows it.
@@ -57,6 +60,33 @@ pub struct ReportedUnseen {
     pub why: String,
     /// The waiver that accepts it.
     pub waived: Option<Waiver>,
+    /// How it compares with the baseline, where there is one.
+    pub since: Option<Since>,
+}
+
+/// A check with its verdict, before policy.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// Its id.
+    pub id: &'static str,
+    /// Its former ids.
+    pub aliases: &'static [String],
+    /// Its folder.
+    pub group: &'static str,
+    /// The good state in words.
+    pub title: &'static str,
+    /// What happens otherwise.
+    pub effect: &'static str,
+    /// Its level in the catalogue.
+    pub level: Level,
+    /// What it said.
+    pub verdict: Verdict,
+}
+
+impl Judged {
+    fn is_called(&self, id: &str) -> bool {
+        self.id == id || self.aliases.iter().any(|alias| alias == id)
+    }
 }
 
 /// How a check came out.
@@ -128,8 +158,43 @@ impl CheckReport {
 pub struct WaiverProblem {
     /// The waiver.
     pub waiver: Waiver,
+    /// How bad that is: what has ended or accepts everything is a warning, what accepts nothing a notice.
+    pub level: Level,
     /// What is wrong with it.
     pub problem: String,
+}
+
+impl WaiverProblem {
+    fn finding(&self, policy: &Policy) -> Finding {
+        let waiver = &self.waiver;
+        let place = match (&policy.file, waiver.line) {
+            (Some(file), Some(line)) => format!("{file}:{line}"),
+            _ => "the policy file".to_owned(),
+        };
+        let fix = if waiver.expired(policy.now) {
+            format!("mend the finding and remove the waiver from {place}, or decide anew and set `until`")
+        } else if waiver.too_wide() {
+            format!("name what is accepted in {place}: a table, a schema, a database")
+        } else {
+            format!("remove it from {place}, or correct its subject")
+        };
+        let mut finding = Finding::new(
+            format!("{} {}", waiver.check, waiver.subject),
+            format!(
+                "waiver of {} for {}: {}",
+                waiver.check, waiver.subject, self.problem
+            ),
+        )
+        .at(self.level)
+        .fix(fix)
+        .evidence("reason", waiver.reason.as_str())
+        .evidence("until", waiver.until.to_string())
+        .evidence("defined in", place);
+        if let Some(by) = &waiver.approved_by {
+            finding = finding.evidence("approved by", by.as_str());
+        }
+        finding
+    }
 }
 
 /// How much was looked at.
@@ -166,19 +231,46 @@ pub struct Report {
     pub waiver_problems: Vec<WaiverProblem>,
     /// The lowest level that gates.
     pub fail_on: Level,
+    /// The policy file, as it was named.
+    pub policy_file: Option<String>,
+    /// The earlier report that this one was compared with.
+    pub baseline: Option<Against>,
 }
 
 impl Report {
     /// Judges the facts by every check of the catalogue.
     pub fn make(facts: &Facts, situation: Situation, policy: &Policy) -> Self {
-        let mut used = vec![0usize; policy.waivers.len()];
-        let mut expired_used = vec![false; policy.waivers.len()];
-        let checks: Vec<CheckReport> = checks::all()
+        let judged = checks::all()
             .iter()
-            .map(|check| one(check, facts, &situation, policy, &mut used, &mut expired_used))
+            .map(|check| judge(check, facts, &situation, policy))
             .collect();
-        let waiver_problems = waiver_problems(policy, &used, &expired_used);
+        Self::of(facts, situation, policy, judged)
+    }
+
+    /// The report over verdicts that were reached already: policy, waivers, counts and the answer.
+    pub fn of(facts: &Facts, situation: Situation, policy: &Policy, judged: Vec<Judged>) -> Self {
+        let mut uses = vec![Use::default(); policy.waivers.len()];
+        for (waiver, used) in policy.waivers.iter().zip(&mut uses) {
+            used.can_tell = judged
+                .iter()
+                .find(|check| check.is_called(&waiver.check))
+                .is_none_or(|check| match &check.verdict {
+                    Verdict::Pass { .. } => true,
+                    Verdict::Fail { more, unseen, .. } => *more == 0 && unseen.is_empty(),
+                    Verdict::Skip { .. } | Verdict::Unknown { .. } => false,
+                });
+            used.exists = judged.iter().any(|check| check.is_called(&waiver.check))
+                || checks::find(&waiver.check).is_some();
+        }
+        let mut checks: Vec<CheckReport> = judged
+            .into_iter()
+            .map(|check| one(check, policy, &mut uses))
+            .collect();
         let coverage = coverage(facts, &checks);
+        let waiver_problems = waiver_problems(policy, &uses);
+        if !policy.waivers.is_empty() {
+            checks.push(waivers_check(policy, &waiver_problems));
+        }
         let (headline, because) = headline(facts, &checks, policy);
         Self {
             headline,
@@ -189,6 +281,8 @@ impl Report {
             checks,
             waiver_problems,
             fail_on: policy.fail_on,
+            policy_file: policy.file.clone(),
+            baseline: None,
         }
     }
 
@@ -215,43 +309,66 @@ impl Report {
     }
 }
 
-fn one(
-    check: &'static Check,
-    facts: &Facts,
-    situation: &Situation,
-    policy: &Policy,
-    used: &mut [usize],
-    expired_used: &mut [bool],
-) -> CheckReport {
+/// What became of a waiver.
+#[derive(Clone, Copy, Debug, Default)]
+struct Use {
+    /// Its check is in the catalogue.
+    exists: bool,
+    /// Its check saw everything, so that "accepts nothing" is certain.
+    can_tell: bool,
+    /// What it accepts.
+    accepted: usize,
+    /// What it would accept if it had not ended.
+    missed: usize,
+}
+
+fn judge(check: &'static Check, facts: &Facts, situation: &Situation, policy: &Policy) -> Judged {
     let page = &check.page;
     let names = |list: &[String]| {
         list.iter()
             .any(|id| *id == page.id || *id == page.group || page.header.aliases.contains(id))
     };
-    let verdict = if !policy.only.is_empty() && !names(&policy.only) {
-        Verdict::skip("left out by --only")
-    } else if names(&policy.skip) {
-        Verdict::skip("left out by --skip")
-    } else {
-        check.judge(facts, situation, policy)
-    };
-    let level = policy.levels.get(&page.id).copied().unwrap_or(page.header.level);
+    Judged {
+        id: &page.id,
+        aliases: &page.header.aliases,
+        group: &page.group,
+        title: &page.header.title,
+        effect: &page.header.effect,
+        level: page.header.level,
+        verdict: if !policy.only.is_empty() && !names(&policy.only) {
+            Verdict::skip("left out by --only")
+        } else if names(&policy.skip) {
+            Verdict::skip("left out by --skip")
+        } else {
+            check.judge(facts, situation, policy)
+        },
+    }
+}
+
+fn one(check: Judged, policy: &Policy, uses: &mut [Use]) -> CheckReport {
+    let set = policy.levels.get(check.id).copied();
+    let level = set.unwrap_or(check.level);
     let mut waiver = |subject: &str, unknown: bool| {
         let mut found = None;
-        for (n, waiver) in policy.waivers.iter().enumerate() {
-            let named = waiver.check == page.id || page.header.aliases.contains(&waiver.check);
-            if named && (!unknown || waiver.allow_unknown) && waiver.matches(subject) {
+        for (waiver, used) in policy.waivers.iter().zip(uses.iter_mut()) {
+            let accepts = if unknown {
+                waiver.accepts_unknown(subject)
+            } else {
+                waiver.matches(subject)
+            };
+            // Waivers of waivers would be a way round.
+            if accepts && check.id != WAIVERS && check.is_called(&waiver.check) {
                 if waiver.expired(policy.now) {
-                    expired_used[n] = true;
+                    used.missed += 1;
                 } else {
-                    used[n] += 1;
+                    used.accepted += 1;
                     found.get_or_insert_with(|| waiver.clone());
                 }
             }
         }
         found
     };
-    let (outcome, findings, more, unseen) = match verdict {
+    let (outcome, findings, more, unseen) = match check.verdict.clone() {
         Verdict::Pass { note } => (Outcome::Passed { note }, vec![], 0, vec![]),
         Verdict::Skip { why } => (Outcome::Skipped { why }, vec![], 0, vec![]),
         Verdict::Unknown { unseen } => (Outcome::Unknown, vec![], 0, unseen),
@@ -261,25 +378,22 @@ fn one(
             unseen,
         } => (Outcome::Failed, findings, more, unseen),
     };
-    // A level that policy sets for a check replaces its own; findings that differ from it keep their distance.
     let mut findings: Vec<ReportedFinding> = findings
         .into_iter()
         .map(|f| {
             let subject = subject(f.database.as_deref(), &f.object);
             ReportedFinding {
                 waived: waiver(&subject, false),
+                // A level that policy sets for a check goes over the check's own and over its findings'.
+                level: set.or(f.level).unwrap_or(level),
                 subject,
                 object: f.object,
                 database: f.database,
                 side: f.side,
-                level: if policy.levels.contains_key(&page.id) {
-                    level
-                } else {
-                    f.level.unwrap_or(level)
-                },
                 message: f.message,
                 fix: f.fix,
                 evidence: f.evidence,
+                since: None,
             }
         })
         .collect();
@@ -290,13 +404,14 @@ fn one(
             waived: waiver(&u.subject, true),
             subject: u.subject,
             why: u.why,
+            since: None,
         })
         .collect();
     CheckReport {
-        id: &page.id,
-        group: &page.group,
-        title: &page.header.title,
-        effect: &page.header.effect,
+        id: check.id,
+        group: check.group,
+        title: check.title,
+        effect: check.effect,
         level,
         outcome,
         findings,
@@ -305,31 +420,74 @@ fn one(
     }
 }
 
-fn waiver_problems(policy: &Policy, used: &[usize], expired_used: &[bool]) -> Vec<WaiverProblem> {
+fn waiver_problems(policy: &Policy, uses: &[Use]) -> Vec<WaiverProblem> {
     let mut problems = Vec::new();
-    for (n, waiver) in policy.waivers.iter().enumerate() {
-        let problem = if checks::find(&waiver.check).is_none() {
-            Some(format!("there is no check {}", waiver.check))
+    for (waiver, used) in policy.waivers.iter().zip(uses) {
+        let (level, problem) = if !used.exists {
+            (Level::Warning, format!("there is no check {}", waiver.check))
         } else if waiver.expired(policy.now) {
-            let still = if expired_used[n] {
-                ", and what it accepted is still there"
-            } else {
-                ""
+            let still = match used.missed {
+                0 => String::new(),
+                1 => ", and what it accepted is still there".to_owned(),
+                n => format!(", and {n} findings that it accepted are still there"),
             };
-            Some(format!("it ended on {}{still}", waiver.until))
-        } else if used[n] == 0 {
-            Some("it accepts nothing that was found: remove it".to_owned())
-        } else if waiver.subject.trim_matches('*').is_empty() {
-            Some("its subject is *, so it accepts whatever comes: name what is accepted".to_owned())
+            (Level::Warning, format!("it ended on {}{still}", waiver.until))
+        } else if waiver.too_wide() {
+            let accepted = match used.accepted {
+                0 => String::new(),
+                1 => " (1 finding now)".to_owned(),
+                n => format!(" ({n} findings now)"),
+            };
+            (
+                Level::Warning,
+                format!(
+                    "its subject {:?} accepts whatever comes{accepted}",
+                    waiver.subject
+                ),
+            )
+        } else if used.accepted == 0 && used.can_tell {
+            (Level::Notice, "it accepts nothing that was found".to_owned())
         } else {
-            None
+            continue;
         };
-        problems.extend(problem.map(|problem| WaiverProblem {
+        problems.push(WaiverProblem {
             waiver: waiver.clone(),
+            level,
             problem,
-        }));
+        });
     }
     problems
+}
+
+/// Problems of waivers as a check of their own, so that every format shows them and the gate counts them.
+fn waivers_check(policy: &Policy, problems: &[WaiverProblem]) -> CheckReport {
+    let verdict = if problems.is_empty() {
+        let n = policy.waivers.len();
+        let waivers = if n == 1 {
+            "1 waiver"
+        } else {
+            &format!("{n} waivers")
+        };
+        Verdict::Pass {
+            note: Some(format!("{waivers} in force")),
+        }
+    } else {
+        Verdict::Fail {
+            findings: problems.iter().map(|p| p.finding(policy)).collect(),
+            more: 0,
+            unseen: Vec::new(),
+        }
+    };
+    let check = Judged {
+        id: WAIVERS,
+        aliases: &[],
+        group: "policy",
+        title: "every waiver is in force, narrow and used",
+        effect: "a finding is accepted that nobody decided to accept, or an accepted one is back unnoticed",
+        level: Level::Warning,
+        verdict,
+    };
+    one(check, policy, &mut vec![Use::default(); policy.waivers.len()])
 }
 
 fn coverage(facts: &Facts, checks: &[CheckReport]) -> Coverage {

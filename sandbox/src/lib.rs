@@ -1,14 +1,6 @@
 //! A local RDS: the RDS Query API over HTTP in front of real PostgreSQL servers.
 //!
-//! ```no_run
-//! # async fn example() -> Result<(), sandbox::Error> {
-//! let sandbox = sandbox::Sandbox::start(sandbox::Scenario::load("guide")?).await?;
-//! for (name, value) in sandbox.env() {
-//!     // give these to a client: the `aws` command, an SDK, greenlight
-//! }
-//! # Ok(())
-//! # }
-//! ```
+#![doc = include_str!("../README.md")]
 
 pub mod copy;
 mod load;

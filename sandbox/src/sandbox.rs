@@ -1,10 +1,10 @@
 //! A running sandbox: server, account, clock and faults, and their end.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, ops::Deref, sync::Arc, time::Duration};
 
 use crate::{
     load::Load,
-    pg::{self, Server},
+    pg::{self, Certificate, Server},
     proxy::Proxy,
     rds::{
         Api, bind,
@@ -62,6 +62,9 @@ pub struct Options {
     pub timeout_second: Duration,
     /// From when on a write or DDL on blue is long-running for the guardrails. AWS does not publish its own threshold.
     pub long_running: Duration,
+    /// Switches TLS on at every server, with this certificate. The names that clients connect to are `127.0.0.1`, and
+    /// `127.0.0.2` for reader endpoints.
+    pub certificate: Option<Certificate>,
 }
 
 impl Default for Options {
@@ -71,6 +74,7 @@ impl Default for Options {
             speed: Speed::Instant,
             timeout_second: Duration::from_secs(1),
             long_running: Duration::from_secs(10),
+            certificate: None,
         }
     }
 }
@@ -79,7 +83,7 @@ impl Default for Options {
 #[derive(Debug)]
 pub struct Sandbox {
     address: SocketAddr,
-    world: Arc<World>,
+    world: Running,
     faults: Arc<Faults>,
     calls: Arc<Calls>,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
@@ -95,17 +99,36 @@ impl Sandbox {
         Self::start_with(scenario, Options::default()).await
     }
 
-    /// Starts a scenario.
+    /// Starts a scenario for code that is not async, such as a test that runs a program against it. The sandbox lives
+    /// on a runtime of its own.
     ///
     /// # Errors
-    /// When the scenario cannot be built, or the port is taken.
+    /// As [`Sandbox::start_with`].
+    ///
+    /// # Panics
+    /// When called from async code.
+    pub fn start_blocking(scenario: Scenario, options: Options) -> Result<Self, Error> {
+        pg::block_on(Self::start_with(scenario, options))
+    }
+
+    /// Starts a scenario.
+    ///
+    /// The sandbox's tasks run on the current runtime: a program that talks to it must not block that runtime's only
+    /// thread.
+    ///
+    /// # Errors
+    /// When the scenario cannot be built, a server does not start, a statement of the scenario fails, or the port is
+    /// taken.
     pub async fn start_with(scenario: Scenario, options: Options) -> Result<Self, Error> {
         let faults = Arc::new(Faults::default());
         let calls = Arc::new(Calls::default());
         let pace = Pace::new(options.speed, options.timeout_second, options.long_running);
-        let databases = scenario.servers.then(Databases::new).transpose()?;
+        let databases = scenario
+            .servers
+            .then(|| Databases::new(options.certificate.clone()))
+            .transpose()?;
         let world = World::new(scenario.account()?, pace, Arc::clone(&faults), databases);
-        let world = Arc::new(world);
+        let world = Running(Arc::new(world));
         let listen = |source| Error::Listen {
             port: options.port,
             source,
@@ -118,7 +141,7 @@ impl Sandbox {
         }
         let (listener, address) = bind(options.port).await.map_err(listen)?;
         let api = Arc::new(Api {
-            world: Arc::clone(&world),
+            world: Arc::clone(&world.0),
             faults: Arc::clone(&faults),
             calls: Arc::clone(&calls),
         });
@@ -262,7 +285,24 @@ impl Drop for Sandbox {
     fn drop(&mut self) {
         self.loads.clear();
         self.server.abort();
-        self.world.stop();
+    }
+}
+
+/// A world whose tasks and servers end with this handle, also when the sandbox did not come to life.
+#[derive(Debug)]
+struct Running(Arc<World>);
+
+impl Deref for Running {
+    type Target = Arc<World>;
+
+    fn deref(&self) -> &Arc<World> {
+        &self.0
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.stop();
     }
 }
 

@@ -20,7 +20,7 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
     let plane = Plane::of(ctx)?;
     let mut judgement = Judgement::new();
     match plane.known("clones", &plane.rds.clones)? {
-        None => judgement.unseen("rds.clones", "the cluster has no clone group"),
+        None => return Ok(judgement.done_with("the cluster belongs to no clone group".to_owned())),
         Some(count) if *count > MOST => judgement.find(
             Finding::new("clones", format!("{count} clusters share blue's volume: green would be a full copy"))
                 .on(Side::Rds)

@@ -19,7 +19,17 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
     let own = plane.rds.region.as_str();
     let abroad = |name: &str| name.parse::<Arn>().ok().filter(|arn| arn.region() != own);
     let mut judgement = Judgement::new();
+    // The secondary clusters of a Global Database show up among the writer's replicas, and are supported.
+    let replicates = blue.cluster.iter().any(|c| !c.read_replicas.is_empty());
+    let members: &[String] = match replicates {
+        true => plane
+            .known("global_cluster", &plane.rds.global_cluster)?
+            .as_ref()
+            .map_or(&[], |global| &global.others),
+        false => &[],
+    };
     let of_cluster = blue.cluster.iter().flat_map(|c| &c.read_replicas);
+    let of_cluster = of_cluster.filter(|arn| !members.contains(arn));
     let of_instances = blue.instances.iter().flat_map(|i| &i.read_replicas);
     for arn in of_cluster.chain(of_instances).filter_map(|name| abroad(name)) {
         let delete = match arn.kind() {

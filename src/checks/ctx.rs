@@ -35,6 +35,8 @@ pub struct Gathered<T> {
     pub rows: Vec<(Option<DbName>, T)>,
     /// Rows that did not travel.
     pub more: u64,
+    /// The same by database.
+    pub more_in: Vec<(Option<DbName>, u64)>,
     /// Where it could not be asked, and why.
     pub unseen: Vec<Unseen>,
 }
@@ -44,6 +46,7 @@ impl<T> Gathered<T> {
         Self {
             rows: Vec::new(),
             more: 0,
+            more_in: Vec::new(),
             unseen: vec![unseen],
         }
     }
@@ -108,6 +111,7 @@ impl<'a> Ctx<'a> {
         let mut out = Gathered {
             rows: Vec::new(),
             more: 0,
+            more_in: Vec::new(),
             unseen: Vec::new(),
         };
         if let Some(fact) = server.probes.get(name) {
@@ -128,7 +132,10 @@ impl<'a> Ctx<'a> {
                     }
                 },
                 Fact::Unknown { why, detail } => {
-                    out.unseen.push(unseen(side, Some(database), "*", *why, detail));
+                    out.unseen.push(Unseen {
+                        subject: format!("{side}:{}", crate::model::quote_ident(database)),
+                        why: format!("{why}: {detail}"),
+                    });
                 }
             }
         }
@@ -176,7 +183,11 @@ fn take<T: DeserializeOwned>(
         Ok(rows) => rows,
         Err((why, detail)) => return out.unseen.push(unseen(side, database, probe, why, detail)),
     };
-    out.more += rows.total.saturating_sub(rows.rows.len() as u64);
+    let more = rows.total.saturating_sub(rows.rows.len() as u64);
+    out.more += more;
+    if more > 0 {
+        out.more_in.push((database.map(str::to_owned), more));
+    }
     for row in &rows.rows {
         match T::deserialize(row) {
             Ok(row) => out.rows.push((database.map(str::to_owned), row)),
@@ -252,12 +263,31 @@ impl Settings {
 
 /// The judge of checks without one: any row is a finding.
 pub(super) fn rows_are_findings(ctx: &Ctx<'_>) -> Verdict {
+    rows_where(ctx, |_| true)
+}
+
+/// Rows that `matters` holds for are findings. Where rows were left behind, those that do not matter must come last in
+/// the query's order: one that is listed shows that the rest does not matter either.
+pub(super) fn rows_where(ctx: &Ctx<'_>, matters: impl Fn(&BTreeMap<String, Value>) -> bool) -> Verdict {
     let mut judgement = Judgement::new();
     for &side in &ctx.page.header.sides {
         let gathered = ctx.rows::<BTreeMap<String, Value>>(side, "");
-        judgement.more(gathered.more);
         judgement.blind(gathered.unseen);
+        for (database, more) in gathered.more_in {
+            let of_database = |(d, _): &&(Option<DbName>, _)| *d == database;
+            if gathered
+                .rows
+                .iter()
+                .filter(of_database)
+                .all(|(_, row)| matters(row))
+            {
+                judgement.more(more);
+            }
+        }
         for (database, mut row) in gathered.rows {
+            if !matters(&row) {
+                continue;
+            }
             let text = |row: &BTreeMap<String, Value>, key: &str| {
                 row.get(key).and_then(Value::as_str).map(str::to_owned)
             };

@@ -1,13 +1,16 @@
 //! The registry of checks, and what their judges may see.
 //!
 //! A line `rows "folder/id"` registers a page whose every row is a finding; `judge "folder/id" => module` one with a
-//! judge in `src/checks/module.rs`. The page is compiled in, so a missing file does not build; a test holds that no page
-//! is left out.
+//! judge in `src/checks/module.rs`; `again "folder/id" => module` another page of the same judge. The page is compiled in,
+//! so a missing file does not build; a test holds that no page is left out.
 
 mod compare;
 mod ctx;
+mod jobs;
 mod plane;
 
+mod room;
+mod shared;
 use std::sync::LazyLock;
 
 use crate::{
@@ -23,8 +26,11 @@ pub use ctx::{Ctx, Gathered, Setting, Settings};
 macro_rules! checks {
     (@judge rows) => { None };
     (@judge judge $module:ident) => { Some($module::judge as Judge) };
+    (@judge again $module:ident) => { Some($module::judge as Judge) };
+    (@module judge $module:ident) => { mod $module; };
+    (@module again $module:ident) => {};
     ($($kind:ident $path:literal $(=> $module:ident)?;)*) => {
-        $($(mod $module;)?)*
+        $($(checks!(@module $kind $module);)?)*
 
         /// Path, page and judge of every check, in the order of the report.
         const REGISTERED: &[(&str, &str, Option<Judge>)] = &[
@@ -42,8 +48,96 @@ macro_rules! shared_probes {
 
 // The order is the order of the report.
 checks! {
+    judge "upgrade/reg-columns" => stored_types;
+    again "upgrade/system-row-columns" => stored_types;
+    again "upgrade/abstime-columns" => stored_types;
+    again "upgrade/sql-identifier-columns" => stored_types;
+    again "upgrade/aclitem-columns" => stored_types;
+    rows "upgrade/with-oids";
+    rows "upgrade/encoding-conversions";
+    rows "upgrade/postfix-operators";
+    rows "upgrade/polymorphic-functions";
+    rows "upgrade/not-null-inheritance";
+    rows "upgrade/multirange-names";
+    rows "upgrade/prepared-transactions";
+    judge "upgrade/removed-objects" => by_step;
+    again "upgrade/removed-settings" => by_step;
+    again "upgrade/removed-function-settings" => by_step;
+    again "upgrade/removed-extensions" => by_step;
+    again "upgrade/c-functions" => by_step;
+    rows "upgrade/role-names";
+    rows "upgrade/closed-databases";
+    rows "upgrade/invalid-databases";
+    rows "upgrade/template-databases";
+    rows "upgrade/many-large-objects";
+    rows "upgrade/extension-updates";
+    rows "upgrade/extension-views";
+    again "upgrade/inlined-functions" => by_step;
+    rows "upgrade/dangling-roles";
+    again "upgrade/function-bodies" => by_step;
+    again "upgrade/reserved-names" => by_step;
+
+    judge "capacity/max-replication-slots" => max_replication_slots;
+    judge "capacity/max-wal-senders" => max_wal_senders;
+    judge "capacity/max-logical-replication-workers" => max_logical_replication_workers;
+    judge "capacity/max-worker-processes" => max_worker_processes;
+    judge "capacity/green-replication-capacity" => green_replication_capacity;
+    judge "capacity/many-databases" => many_databases;
+    judge "replication/logical-replication-enabled" => logical_replication_enabled;
+    judge "replication/pending-restart" => pending_restart;
+    judge "replication/synchronous-commit" => synchronous_commit;
+    judge "replication/external-logical-slots" => external_logical_slots;
+    judge "replication/external-subscriptions" => external_subscriptions;
+    judge "replication/replication-extensions" => replication_extensions;
+    rows "replication/publications";
+    rows "replication/physical-slots";
+    judge "replication/output-plugins" => output_plugins;
+    judge "replication/slot-retention" => slot_retention;
+    judge "replication/replication-timeouts" => replication_timeouts;
+    judge "replication/replication-keepalive" => replication_keepalive;
+    judge "replication/session-replication-role" => session_replication_role;
+    rows "replication/read-only-overrides";
+    judge "replication/enhanced-logical-replication" => enhanced_logical_replication;
+    rows "replication/dms-leftovers";
+    judge "replication/slot-health" => slot_health;
+    judge "replication/subscription-health" => subscription_health;
+    rows "replication/tables-synchronised";
+    judge "replication/replication-lag" => replication_lag;
+
+    judge "upgrade/rds-extensions" => rds_extensions;
+    judge "upgrade/database-names" => database_names;
+    rows "upgrade/extensions-on-green";
+    rows "upgrade/text-search-indexes";
+    rows "upgrade/unicode-update";
+    rows "upgrade/collation-versions";
+    rows "upgrade/createrole-powers";
+    rows "upgrade/public-schema";
     judge "schema/replica-identity" => replica_identity;
-    rows "schema/unlogged-tables";
+
+    judge "activity/long-transactions" => long_transactions;
+    judge "activity/idle-in-transaction" => idle_in_transaction;
+    judge "activity/running-ddl" => running_ddl;
+    judge "activity/writes-on-green" => writes_on_green;
+    rows "schema/generated-identity";
+    rows "schema/large-full-identity";
+    judge "schema/unlogged-tables" => unlogged_tables;
+    judge "schema/large-objects" => large_objects;
+    rows "schema/unqualified-functions";
+    rows "schema/forced-row-security";
+    rows "schema/always-triggers";
+    rows "schema/event-triggers";
+    judge "schema/sequences" => sequences;
+    judge "schema/materialized-views" => materialized_views;
+    judge "schema/temporary-tables" => temporary_tables;
+    rows "schema/partitioned-tables";
+    judge "schema/partition-maintenance" => partition_maintenance;
+    judge "schema/scheduled-jobs" => scheduled_jobs;
+    judge "schema/cron-jobs-on-green" => cron_jobs_on_green;
+    judge "schema/pgaudit-loaded" => pgaudit_loaded;
+    judge "schema/run-time-ddl" => run_time_ddl;
+    rows "schema/migration-tools";
+    rows "schema/access-provisioning";
+    rows "schema/foreign-servers";
     judge "rds/deployment-status" => deployment_status;
     judge "rds/deployment-members" => deployment_members;
     judge "rds/deployment-tasks" => deployment_tasks;
@@ -124,7 +218,22 @@ checks! {
     rows "verify/views-to-refresh";
 }
 
-shared_probes!["databases", "objects", "relations", "settings"];
+shared_probes![
+    "apply",
+    "columns-by-type",
+    "databases",
+    "extensions",
+    "jobs",
+    "lag",
+    "objects",
+    "overrides",
+    "relations",
+    "senders",
+    "sessions",
+    "settings",
+    "slots",
+    "workers",
+];
 
 /// A judge: pure, no I/O, no clock.
 pub type Judge = fn(&Ctx<'_>) -> Verdict;

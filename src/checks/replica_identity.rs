@@ -37,13 +37,18 @@ impl Table {
 
     /// The cheapest change that works when it is pasted.
     fn fix(&self) -> String {
-        match (&self.usable_index, self.identity.as_str()) {
+        match (&self.usable_index, &self.incomparable) {
             (Some(index), _) => format!("alter table {} replica identity using index {index};", self.table),
-            (None, "f") => format!(
+            // FULL compares every column on green, which these cannot be.
+            (None, Some(columns)) if self.is_partition => format!(
+                "-- give the partitioned table above {} a primary key: FULL does not work with {columns}",
+                self.table
+            ),
+            (None, Some(_)) => format!(
                 "alter table {} add column replication_id bigint generated always as identity primary key;",
                 self.table
             ),
-            (None, _) => format!("alter table {} replica identity full;", self.table),
+            (None, None) => format!("alter table {} replica identity full;", self.table),
         }
     }
 }

@@ -23,11 +23,12 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
             true => format!("zero-ETL integration {} is being deleted: wait until it is gone", integration.name),
             false => format!("zero-ETL integration {} must not exist at the switchover", integration.name),
         };
+        let identifier = integration.arn.as_ref().unwrap_or(&integration.name);
         judgement.find(
             Finding::new(&integration.name, message)
                 .on(Side::Rds)
                 .at(if blocks { Level::Blocker } else { Level::Warning })
-                .fix(plane.aws(format!("delete-integration --integration-identifier {}", integration.name)))
+                .fix(plane.aws(format!("delete-integration --integration-identifier {identifier}")))
                 .evidence("source", integration.source.as_str())
                 .evidence("status", integration.status.as_str()),
         );

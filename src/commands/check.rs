@@ -1,17 +1,17 @@
 //! `greenlight check`: collect (or read), judge, show, gate.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::{Failure, World, target};
+use super::{Failure, World, show, target};
 use crate::{
-    checks,
-    cli::{CheckArgs, OutputArgs, PolicyArgs},
+    baseline, checks,
+    cli::{CheckArgs, PolicyArgs},
     config,
     edge::{clock, files, terminal},
     exit::Exit,
     facts::Facts,
     gate,
-    output::{self, Format, Style, View},
+    output::{self, View},
     policy::Policy,
     report::Report,
     situation::Situation,
@@ -20,7 +20,15 @@ use crate::{
 pub(super) async fn run(args: CheckArgs, world: &World) -> Result<Exit, Failure> {
     // Flags and files are checked before anything is asked: a typo must not cost a minute.
     let policy = policy(&args.policy)?;
-    let files = files(&args.output)?;
+    let files = show::files(&args.output)?;
+    let before = match &args.baseline {
+        Some(path) => {
+            let report = baseline::read(&files::read(path)?);
+            let report = report.map_err(|e| Failure::usage(format!("{}: {e}", path.display())))?;
+            Some((path.display().to_string(), report))
+        }
+        None => None,
+    };
     let facts = match &args.facts {
         Some(path) => {
             let text = files::read(path)?;
@@ -36,34 +44,42 @@ pub(super) async fn run(args: CheckArgs, world: &World) -> Result<Exit, Failure>
                 &args.target,
                 &args.aws,
                 &args.databases,
-                target::Wanted { phase: args.phase, everything: false, only: &policy.only },
+                target::Wanted {
+                    phase: args.phase,
+                    everything: false,
+                    only: &policy.only,
+                },
                 world,
             )
             .await?
         }
     };
     let situation = Situation::of(&facts, args.phase);
-    let report = Report::make(&facts, situation, &policy);
+    let mut report = Report::make(&facts, situation, &policy);
     let exit = gate::exit(&report);
+    if let Some((name, before)) = &before {
+        let view = View {
+            report: &report,
+            facts: &facts,
+            exit,
+        };
+        let (earlier, now) = (
+            baseline::about(before),
+            baseline::about(&output::json::report(view)),
+        );
+        if earlier != now {
+            terminal::say(&format!(
+                "note: {name} is about {earlier}, this report about {now}"
+            ));
+        }
+        report.compare(name, before);
+    }
     let view = View {
         report: &report,
         facts: &facts,
         exit,
     };
-    let plain = Style {
-        color: false,
-        width: 100,
-        verbose: true,
-    };
-    for (format, path) in files {
-        files::write(&path, &output::render(format, view, plain))?;
-    }
-    let style = terminal::style(world.color, world.verbose > 0, &world.env);
-    terminal::print(&output::render(
-        args.output.format.unwrap_or(Format::Table),
-        view,
-        style,
-    ))?;
+    show::emit(view, &args.output, &files, world)?;
     Ok(exit)
 }
 
@@ -92,30 +108,4 @@ pub(super) fn policy(args: &PolicyArgs) -> Result<Policy, Failure> {
         policy.fail_on = level;
     }
     Ok(policy)
-}
-
-/// The files of `-o FORMAT=FILE`.
-fn files(args: &OutputArgs) -> Result<Vec<(Format, PathBuf)>, Failure> {
-    args.output
-        .iter()
-        .map(|text| {
-            let (format, path) = text.split_once('=').ok_or_else(|| {
-                Failure::usage(format!(
-                    "-o {text:?}: write FORMAT=FILE, for example json=report.json"
-                ))
-            })?;
-            let format = clap::ValueEnum::from_str(format, true).map_err(|_| {
-                let names = <Format as clap::ValueEnum>::value_variants().iter();
-                let names: Vec<String> = names
-                    .filter_map(clap::ValueEnum::to_possible_value)
-                    .map(|value| value.get_name().to_owned())
-                    .collect();
-                Failure::usage(format!(
-                    "-o {text:?}: there is no format {format:?} (formats: {})",
-                    names.join(", ")
-                ))
-            })?;
-            Ok((format, PathBuf::from(path)))
-        })
-        .collect()
 }

@@ -8,7 +8,11 @@ use crate::{
 };
 
 pub(super) async fn run(args: CollectArgs, world: &World) -> Result<Exit, Failure> {
-    let wanted = target::Wanted { phase: None, everything: true, only: &[] };
+    let wanted = target::Wanted {
+        phase: None,
+        everything: true,
+        only: &[],
+    };
     let facts = target::read(&args.target, &args.aws, &args.databases, wanted, world).await?;
     let mut text = serde_json::to_string_pretty(&facts).map_err(|e| Failure {
         exit: Exit::Fault,

@@ -1,16 +1,20 @@
 //! One file a subcommand, and what they share: from flags to a target, from an error to an exit code.
 
 mod check;
-mod checks;
+pub mod checks;
 mod collect;
+mod config;
+mod diff;
 mod explain;
+mod man;
+mod show;
 mod target;
 
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::{
     cli::{Cli, Command, EngineChoice},
-    edge::{env::Env, files::FileError, terminal},
+    edge::{auth::LOG_CEILINGS, env::Env, files::FileError, terminal},
     exit::Exit,
     model::Engine,
     output, permissions,
@@ -72,7 +76,12 @@ pub struct World {
 
 /// Runs the command line of this process.
 pub fn run() -> Exit {
-    let cli = match Cli::try_parse() {
+    run_from(std::env::args_os())
+}
+
+/// Runs a command line; the first word is the program's name.
+pub fn run_from(args: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to stdout and are no error.
@@ -105,8 +114,11 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => block_on(check::run(*args, world)),
         Command::Collect(args) => block_on(collect::run(*args, world)),
-        Command::Explain { id } => explain::run(id.as_deref()),
-        Command::Checks(args) => checks::run(&args),
+        Command::Explain { id } => explain::run(id.as_deref(), world),
+        Command::Checks(args) => checks::run(&args, world),
+        Command::Diff(args) => diff::run(&args, world),
+        Command::Config(command) => config::run(&command, world),
+        Command::Man { command, all } => man::run(command.as_deref(), all.as_deref()),
         Command::IamPolicy { purpose, engine } => {
             let engine = match engine {
                 None => Engine::Postgres,
@@ -162,9 +174,15 @@ fn log(world: &World) {
         0 => "greenlight=warn",
         1 => "greenlight=info",
         2 => "greenlight=debug",
-        _ => "greenlight=trace,aws_config=debug",
+        _ => "greenlight=trace",
     };
-    let filter = world.env.get("GREENLIGHT_LOG").unwrap_or(level);
+    let wanted = world.env.get("GREENLIGHT_LOG").unwrap_or(level);
+    // At the level of single steps the SDK logs tokens: whatever is asked for, it stays below that.
+    let filter = if wanted.contains("trace") {
+        format!("{wanted},{LOG_CEILINGS}")
+    } else {
+        wanted.to_owned()
+    };
     let filter = tracing_subscriber::EnvFilter::try_new(filter)
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     tracing_subscriber::fmt()

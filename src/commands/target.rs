@@ -13,7 +13,7 @@ use crate::{
         aws::{self, AwsSettings},
         clock,
         collect::{self, Order},
-        connect::{ConnectSpec, Timeouts},
+        connect::{ConnectSpec, Timeouts, Tunnels},
         postgres::Manners,
         rds::{self, Endpoint, RdsRequest},
         terminal::Progress,
@@ -98,9 +98,9 @@ pub(super) async fn find(
     match (&target.blue_url, subject(target)) {
         (Some(blue), _) => from_urls(target, blue, databases, &ways, aws, world).await,
         (None, Some(subject)) => from_rds(target, subject, aws, databases, &ways, world, progress).await,
-        (None, None) => {
-            Err(Failure::usage("say what to look at: --cluster, --instance, --deployment, --blue-url or --facts"))
-        }
+        (None, None) => Err(Failure::usage(
+            "say what to look at: --cluster, --instance, --deployment, --blue-url or --facts",
+        )),
     }
 }
 
@@ -149,45 +149,53 @@ pub(super) fn subject(target: &TargetArgs) -> Option<Subject> {
 struct Ways {
     method: PerSide<Method>,
     user: PerSide<Option<String>>,
-    tunnel: PerSide<Option<(String, u16)>>,
+    tunnels: Tunnels,
     tls_mode: Option<TlsMode>,
-    roots: Arc<Roots>,
+    /// From `--tls-ca`; else what the connection string says, else Amazon's.
+    roots: Option<Arc<Roots>>,
 }
 
 impl Ways {
     fn of(databases: &DatabaseArgs) -> Result<Self, Failure> {
         let some = |text: &str| Ok::<_, String>(Some(text.to_owned()));
         let tls_mode = databases.tls_mode.as_ref().map(|mode| mode.parse()).transpose();
-        let roots = match &databases.tls_ca {
-            Some(file) => Roots::from_file(file).map_err(|e| Failure::usage(format!("--tls-ca: {e}")))?,
-            None => Roots::bundled(),
-        };
+        let roots = databases.tls_ca.as_ref().map(Roots::from_file).transpose();
+        let roots = roots
+            .map_err(|e| Failure::usage(format!("--tls-ca: {e}")))?
+            .map(Arc::new);
+        let tunnels = Tunnels::from_flags("--connect", &databases.connect).map_err(Failure::usage)?;
         Ok(Self {
             method: PerSide::from_flags("--auth", &databases.auth, Method::Password, str::parse)
                 .map_err(Failure::usage)?,
             user: PerSide::from_flags("--db-user", &databases.db_user, None, some).map_err(Failure::usage)?,
-            tunnel: PerSide::from_flags("--connect", &databases.connect, None, |text| host_port(text).map(Some))
-                .map_err(Failure::usage)?,
+            tunnels,
             tls_mode: tls_mode.map_err(|e| Failure::usage(format!("--tls-mode: {e}")))?,
-            roots: Arc::new(roots),
+            roots,
         })
     }
 
     fn of_side<'a, T>(&self, value: &'a PerSide<T>, side: Side) -> &'a T {
-        if side == Side::Green { &value.green } else { &value.blue }
+        if side == Side::Green {
+            &value.green
+        } else {
+            &value.blue
+        }
     }
 
     /// The flags that go over whatever named the server.
-    fn over(&self, mut spec: ConnectSpec, side: Side, databases: &DatabaseArgs) -> ConnectSpec {
-        if self.tls_mode.is_some() || databases.tls_ca.is_some() {
-            let mode = self.tls_mode.unwrap_or(TlsMode::VerifyFull);
-            spec.tls = TlsSettings::new(mode, Arc::clone(&self.roots));
-        }
+    fn over(
+        &self,
+        mut spec: ConnectSpec,
+        side: Side,
+        members: &[&str],
+        databases: &DatabaseArgs,
+    ) -> ConnectSpec {
+        spec.tls = spec.tls.overridden(self.tls_mode, self.roots.clone());
         if let Some(seconds) = databases.timeout_connect {
             spec.timeouts = Timeouts::within(Duration::from_secs(seconds.max(1)));
         }
-        match self.of_side(&self.tunnel, side) {
-            Some((host, port)) => spec.through(host.clone(), *port),
+        match self.tunnels.to(side, members) {
+            Some((host, port)) => spec.through(host, port),
             None => spec,
         }
     }
@@ -214,21 +222,11 @@ impl Ways {
             auth = auth.with_user(user);
         }
         let database = databases.dbname.clone().or_else(|| endpoint.database.clone());
-        let tls = TlsSettings::new(TlsMode::default_for(&endpoint.host), Arc::clone(&self.roots));
+        let tls = TlsSettings::new(TlsMode::default_for(&endpoint.host), Arc::new(Roots::bundled()));
         let database = database.unwrap_or_else(|| "postgres".to_owned());
         let spec = ConnectSpec::new(&endpoint.host, endpoint.port, database, Arc::new(auth), tls);
-        self.over(spec, side, databases)
+        self.over(spec, side, &[&endpoint.host], databases)
     }
-}
-
-fn host_port(text: &str) -> Result<(String, u16), String> {
-    let wrong = || format!("{text:?} is not HOST:PORT");
-    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    if host.is_empty() {
-        return Err(wrong());
-    }
-    Ok((host.to_owned(), port.parse().map_err(|_| wrong())?))
 }
 
 /// Servers that connection strings name.
@@ -250,7 +248,7 @@ async fn from_urls(
     let spec = |flag: &str, url: &str, side: Side| {
         let method = ways.of_side(&ways.method, side).clone();
         ConnectSpec::from_conninfo(url, method, &world.env, config.clone())
-            .map(|spec| ways.over(spec, side, databases))
+            .map(|spec| ways.over(spec, side, &[], databases))
             .map_err(|e| Failure::usage(format!("{flag}: {e}")))
     };
     Ok(Target {
@@ -262,7 +260,11 @@ async fn from_urls(
             target_parameter_group: target.target_parameter_group.clone(),
         },
         blue: spec("--blue-url", blue, Side::Blue)?,
-        green: target.green_url.as_ref().map(|url| spec("--green-url", url, Side::Green)).transpose()?,
+        green: target
+            .green_url
+            .as_ref()
+            .map(|url| spec("--green-url", url, Side::Green))
+            .transpose()?,
     })
 }
 
@@ -273,10 +275,12 @@ pub(super) async fn aws_config(aws: &AwsArgs, world: &World) -> Result<(SdkConfi
         profile: aws.profile.clone(),
         endpoint_url: aws.endpoint_url.clone(),
     };
-    let config = aws::load(&settings, &world.env).await.map_err(|e| match e.is_usage() {
-        true => Failure::usage(e.to_string()),
-        false => Failure::blind(e.to_string()),
-    })?;
+    let config = aws::load(&settings, &world.env)
+        .await
+        .map_err(|e| match e.is_usage() {
+            true => Failure::usage(e.to_string()),
+            false => Failure::blind(e.to_string()),
+        })?;
     let endpoint = aws::endpoint_url(&config, &settings, &world.env);
     Ok((config, endpoint))
 }
@@ -299,19 +303,37 @@ async fn from_rds(
         target_parameter_group: target.target_parameter_group.clone(),
         endpoint_url,
     };
-    let collected = rds::collect(&config, &request).await.map_err(|e| match e.is_usage() {
-        true => Failure::usage(e.to_string()),
-        false => Failure::blind(e.to_string()),
-    })?;
+    let collected = rds::collect(&config, &request)
+        .await
+        .map_err(|e| match e.is_usage() {
+            true => Failure::usage(e.to_string()),
+            false => Failure::blind(e.to_string()),
+        })?;
     let region = collected.facts.region.clone();
+    let known: Vec<&str> = [&collected.blue, &collected.green]
+        .into_iter()
+        .flatten()
+        .map(|endpoint| endpoint.host.as_str())
+        .collect();
+    if let Some(name) = ways.tunnels.unknown(&known).first() {
+        let sides = "blue, green or the endpoint of one of them";
+        return Err(Failure::usage(format!(
+            "--connect {name}=…: there is no {name:?} here; name {sides}"
+        )));
+    }
     let spec = |endpoint: &Endpoint, side| ways.spec(endpoint, side, databases, (&config, &region), world);
     let blue = collected.blue.as_ref().ok_or_else(|| {
         let name = request.subject.name();
-        Failure::blind(format!("{name} has no endpoint to connect to: is it stopped, being made, or deleted?"))
+        Failure::blind(format!(
+            "{name} has no endpoint to connect to: is it stopped, being made, or deleted?"
+        ))
     })?;
     Ok(Target {
         blue: spec(blue, Side::Blue),
-        green: collected.green.as_ref().map(|endpoint| spec(endpoint, Side::Green)),
+        green: collected
+            .green
+            .as_ref()
+            .map(|endpoint| spec(endpoint, Side::Green)),
         rds: Fact::Known(collected.facts),
         engine: collected.engine,
         request: collected.request,

@@ -39,7 +39,7 @@ pub enum AwsError {
     )]
     NoCredentials(String),
     /// A source of credentials failed.
-    #[error("cannot get AWS credentials: {0}")]
+    #[error("cannot get AWS credentials: {0}; log in again (aws sso login), or check the profile")]
     Credentials(String),
 }
 

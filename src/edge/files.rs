@@ -59,6 +59,20 @@ pub fn write(path: &Path, text: &str) -> Result<(), FileError> {
     })
 }
 
+/// Adds to the end of a file, which is made where there is none.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn append(path: &Path, text: &str) -> Result<(), FileError> {
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|source| FileError {
+            action: "write",
+            path: path.to_owned(),
+            source,
+        })
+}
+
 fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
     // A pipe, a terminal or /dev/stdout is written to as it is.

@@ -8,6 +8,7 @@ pub mod connect;
 pub mod conninfo;
 pub mod env;
 pub mod files;
+pub mod pager;
 pub mod pgpass;
 pub mod postgres;
 pub mod rds;

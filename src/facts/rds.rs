@@ -487,6 +487,8 @@ pub struct GlobalCluster {
 pub struct Integration {
     /// `IntegrationName`.
     pub name: String,
+    /// `IntegrationArn`.
+    pub arn: Option<String>,
     /// `SourceArn`.
     pub source: String,
     /// `Status`.

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::View;
 use crate::{
+    baseline::Since,
     facts::Fact,
     policy::Waiver,
     report::{CheckReport, Headline, Outcome},
@@ -43,6 +44,15 @@ pub struct JsonReport {
     pub collected_at: String,
     /// What was asked for, and which upgrade it is.
     pub subject: JsonSubject,
+    /// The lowest level that gates.
+    #[serde(default = "blocker")]
+    pub fail_on: Level,
+    /// The policy file that was in force.
+    #[serde(default)]
+    pub policy_file: Option<String>,
+    /// The earlier report that this one was compared with (`--baseline`).
+    #[serde(default)]
+    pub baseline: Option<JsonBaseline>,
     /// How much was looked at.
     pub coverage: JsonCoverage,
     /// Findings that count, by level, and those that a waiver accepts.
@@ -51,6 +61,23 @@ pub struct JsonReport {
     pub checks: Vec<JsonCheck>,
     /// Waivers that expired, match nothing or match too much.
     pub waiver_problems: Vec<JsonWaiverProblem>,
+}
+
+fn blocker() -> Level {
+    Level::Blocker
+}
+
+/// The earlier report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct JsonBaseline {
+    /// Its file, as it was named.
+    pub file: String,
+    /// When its facts were collected.
+    pub collected_at: String,
+    /// Open findings and blind spots that were there already.
+    pub known: u64,
+    /// Findings of it that are not there any more.
+    pub gone: u64,
 }
 
 /// The answer.
@@ -190,6 +217,9 @@ pub struct JsonFinding {
     pub evidence: BTreeMap<String, Value>,
     /// The waiver that accepts it.
     pub waived: Option<JsonWaiver>,
+    /// `new`, `worse` or `known`, compared with the baseline.
+    #[serde(default)]
+    pub since: Option<Since>,
 }
 
 /// Something that could not be looked at.
@@ -201,6 +231,9 @@ pub struct JsonUnseen {
     pub why: String,
     /// The waiver that accepts it.
     pub waived: Option<JsonWaiver>,
+    /// `new`, `worse` or `known`, compared with the baseline.
+    #[serde(default)]
+    pub since: Option<Since>,
 }
 
 /// A waiver that was used.
@@ -225,6 +258,13 @@ pub struct JsonWaiverProblem {
     pub waiver: JsonWaiver,
     /// What is wrong with it.
     pub problem: String,
+    /// How bad that is.
+    #[serde(default = "warning")]
+    pub level: Level,
+}
+
+fn warning() -> Level {
+    Level::Warning
 }
 
 impl From<&Waiver> for JsonWaiver {
@@ -267,6 +307,7 @@ fn check(check: &CheckReport) -> JsonCheck {
                 fix: f.fix.clone(),
                 evidence: f.evidence.clone(),
                 waived: f.waived.as_ref().map(Into::into),
+                since: f.since,
             })
             .collect(),
         more: check.more,
@@ -277,6 +318,7 @@ fn check(check: &CheckReport) -> JsonCheck {
                 subject: u.subject.clone(),
                 why: u.why.clone(),
                 waived: u.waived.as_ref().map(Into::into),
+                since: u.since,
             })
             .collect(),
     }
@@ -328,6 +370,14 @@ pub fn report(view: View<'_>) -> JsonReport {
                 .and_then(Option::as_ref)
                 .map(|d| d.id.clone()),
         },
+        fail_on: report.fail_on,
+        policy_file: report.policy_file.clone(),
+        baseline: report.baseline.as_ref().map(|b| JsonBaseline {
+            file: b.file.clone(),
+            collected_at: b.collected_at.clone(),
+            known: b.known,
+            gone: b.gone,
+        }),
         coverage: JsonCoverage {
             databases_seen: report.coverage.databases_seen,
             databases: report.coverage.databases,
@@ -348,6 +398,7 @@ pub fn report(view: View<'_>) -> JsonReport {
             .map(|p| JsonWaiverProblem {
                 waiver: (&p.waiver).into(),
                 problem: p.problem.clone(),
+                level: p.level,
             })
             .collect(),
     }

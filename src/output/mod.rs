@@ -1,8 +1,16 @@
 //! One renderer a format. Each takes the same [`View`] and returns the whole text; nothing here does I/O.
 
+pub mod github;
+pub mod gitlab;
+pub mod html;
 pub mod json;
+pub mod junit;
+pub mod markdown;
+pub mod page;
+pub mod sarif;
+mod summary;
 pub mod table;
-mod text;
+pub(crate) mod text;
 
 use crate::{exit::Exit, facts::Facts, report::Report};
 
@@ -13,6 +21,18 @@ pub enum Format {
     Table,
     /// For programs; see `greenlight schema`.
     Json,
+    /// For a pull request's comment or a ticket.
+    Markdown,
+    /// One self-contained page, for tickets and audits.
+    Html,
+    /// JUnit XML, for pipelines that show test results.
+    Junit,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// Annotations of GitHub Actions, as workflow commands.
+    Github,
+    /// GitLab's code quality report.
+    Gitlab,
 }
 
 /// Everything that renderers may show.
@@ -42,5 +62,11 @@ pub fn render(format: Format, view: View<'_>, style: Style) -> String {
     match format {
         Format::Table => table::render(view, style),
         Format::Json => json::render(view),
+        Format::Markdown => markdown::render(view),
+        Format::Html => html::render(view),
+        Format::Junit => junit::render(view),
+        Format::Sarif => sarif::render(view),
+        Format::Github => github::render(view),
+        Format::Gitlab => gitlab::render(view),
     }
 }

@@ -7,15 +7,14 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use anstyle::{AnsiColor, Style as Ansi};
 use comfy_table::{ContentArrangement, Table, presets};
-use serde_json::Value;
 
 use super::{
-    Style, View,
-    text::{bytes, count, printable, wrap},
+    Style, View, summary,
+    text::{count, one_line, printable, wrap},
 };
 use crate::{
-    model::{DeploymentStatus, Phase},
-    report::{CheckReport, Headline, Outcome, ReportedFinding},
+    baseline::Since,
+    report::{CheckReport, Headline, Outcome, ReportedFinding, ReportedUnseen},
     verdict::Level,
 };
 
@@ -30,7 +29,13 @@ pub fn render(view: View<'_>, style: Style) -> String {
     };
     out.headline(view);
     for level in Level::ALL {
-        let checks = || view.report.checks.iter().filter(|c| c.worst() == Some(level));
+        let news = |c: &&CheckReport| {
+            view.report.baseline.is_none()
+                || !summary::shown(c).is_empty()
+                || !summary::shown_unseen(c).is_empty()
+        };
+        let failing = |c: &&CheckReport| c.worst() == Some(level);
+        let checks = || view.report.checks.iter().filter(failing).filter(news);
         if checks().next().is_some() {
             out.heading(
                 &format!("{}S", level.to_string().to_uppercase()),
@@ -91,133 +96,24 @@ impl Text {
 
     fn headline(&mut self, view: View<'_>) {
         let report = view.report;
-        let (word, style) = match report.headline {
-            Headline::Ready => ("READY", AnsiColor::Green.on_default().bold()),
-            Headline::NotReady => ("NOT READY", AnsiColor::Red.on_default().bold()),
-            Headline::NotDetermined => ("NOT DETERMINED", AnsiColor::Yellow.on_default().bold()),
+        let color = match report.headline {
+            Headline::Ready => AnsiColor::Green,
+            Headline::NotReady => AnsiColor::Red,
+            Headline::NotDetermined => AnsiColor::Yellow,
         };
-        let question = match report.situation.phase {
-            Phase::Create => "to create a blue/green deployment",
-            Phase::Switchover => "to switch over",
-            Phase::Verify => "after the switchover",
-        };
-        let only = if report.situation.databases_only {
-            ", as far as the databases can tell"
-        } else {
-            ""
-        };
-        let _ = writeln!(self.out, "{} {question}{only}\n", self.paint(style, word));
-        self.subject(view);
-        self.row("because", &report.because);
-        let coverage = &report.coverage;
-        self.row(
-            "looked at",
-            &format!(
-                "{} of {}; {} judged, {} not determined, {} skipped",
-                coverage.databases_seen,
-                count(coverage.databases as u64, "database"),
-                count(coverage.judged as u64, "check"),
-                coverage.unknown,
-                coverage.skipped
-            ),
-        );
-        let mut found: Vec<String> = Level::ALL
-            .into_iter()
-            .map(|level| (report.count(level), level))
-            .filter(|(n, _)| *n > 0)
-            .map(|(n, level)| count(n, &level.to_string()))
-            .collect();
-        if report.waived() > 0 {
-            found.push(format!("{} waived", report.waived()));
-        }
-        self.row(
-            "found",
-            &if found.is_empty() {
-                "nothing".to_owned()
-            } else {
-                found.join(", ")
-            },
-        );
-        if report.situation.databases_only {
-            self.row(
-                "not asked",
-                "RDS: status, versions, parameter groups and limits were not looked at",
-            );
+        let word = self.paint(color.on_default().bold(), summary::word(report.headline));
+        let _ = writeln!(self.out, "{word} {}\n", summary::question(report));
+        for (label, text) in summary::rows(view) {
+            self.row(label, &text);
         }
     }
 
-    fn subject(&mut self, view: View<'_>) {
-        let situation = &view.report.situation;
-        let rds = view.facts.rds.known();
-        let mut what = situation.engine.to_string();
-        if let Some(source) = situation.source {
-            let _ = write!(what, " {source}");
-        }
-        match situation.target {
-            Some(target) => {
-                let _ = write!(what, " to {target}");
-            }
-            None => what.push_str(", target not given"),
-        }
-        if let Some(replication) = situation.replication {
-            let _ = write!(what, ", {replication} replication");
-        }
-        if let Some(name) = &view.facts.request.subject {
-            let place = rds.map_or(String::new(), |r| {
-                let account = r
-                    .account
-                    .known()
-                    .map_or(String::new(), |a| format!(", account {a}"));
-                let url = r
-                    .endpoint_url
-                    .as_ref()
-                    .map_or(String::new(), |u| format!(", through {u}"));
-                format!(" in {}{account}{url}", r.region)
-            });
-            self.row("subject", &format!("{name}{place}"));
-        }
-        self.row("upgrade", &what);
-        for (label, server) in [
-            ("blue", Some(&view.facts.blue)),
-            ("green", view.facts.green.as_ref()),
-        ] {
-            if let Some(server) = server {
-                let text = match server.get() {
-                    Ok(server) => format!(
-                        "{} as {}, PostgreSQL {}",
-                        server.endpoint, server.role, server.version
-                    ),
-                    Err((why, detail)) => format!("{why}: {detail}"),
-                };
-                self.row(label, &text);
-            }
-        }
-        let deployment = rds.and_then(|r| r.deployment.known()).and_then(Option::as_ref);
-        if let Some(deployment) = deployment {
-            let details = deployment
-                .status_details
-                .as_ref()
-                .map_or(String::new(), |d| format!(" ({d})"));
-            self.row(
-                "deployment",
-                &format!(
-                    "{} {}, {}{details}",
-                    deployment.name, deployment.id, deployment.status
-                ),
-            );
-            if deployment.status != DeploymentStatus::Available {
-                for task in deployment.tasks.iter().filter(|t| t.status != "COMPLETED") {
-                    self.row("", &format!("task {} {}", task.name, task.status));
-                }
-            }
-        }
-    }
-
+    /// What and where for each finding, then once why it matters, then all fixes in one piece for pasting.
     fn check(&mut self, check: &CheckReport) {
         let id = self.paint(BOLD, check.id);
         let title = wrap(check.title, self.style.width, 4 + check.id.len());
         let _ = writeln!(self.out, "\n  {id}  {title}");
-        let open: Vec<&ReportedFinding> = check.findings.iter().filter(|f| f.waived.is_none()).collect();
+        let open = summary::shown(check);
         for finding in open.iter().take(SHOWN) {
             self.finding(check, finding);
         }
@@ -225,14 +121,38 @@ impl Text {
         if hidden > 0 {
             self.line(
                 4,
-                &format!("… and {hidden} more (all that were collected are in --format json)"),
+                &format!("… and {hidden} more (those that were collected: --format json)"),
             );
         }
-        self.labelled("why", check.effect);
-        for unseen in check.unseen.iter().filter(|u| u.waived.is_none()) {
-            self.labelled("not seen", &format!("{}: {}", unseen.subject, unseen.why));
+        let unseen = summary::shown_unseen(check);
+        for unseen in unseen.iter().take(SHOWN) {
+            let text = format!("{}: {}", one_line(&unseen.subject), one_line(&unseen.why));
+            self.labelled("not seen", &text);
         }
+        if unseen.len() > SHOWN {
+            self.labelled("", &format!("… and {} more", unseen.len() - SHOWN));
+        }
+        self.labelled("why", check.effect);
+        self.fixes(&open);
         self.labelled("more", &format!("greenlight explain {}", check.id));
+    }
+
+    /// A fix is for pasting: it is never broken, and each is there once, under the database that it is for.
+    fn fixes(&mut self, findings: &[&ReportedFinding]) {
+        let few = &findings[..findings.len().min(SHOWN)];
+        let mut label = "fix";
+        for (database, fixes) in summary::fixes(few) {
+            let place = database.map(|d| format!("-- in database {}", one_line(&d)));
+            for text in place.into_iter().chain(fixes) {
+                let painted = self.paint(DIM, &format!("{label:<9}"));
+                let _ = writeln!(
+                    self.out,
+                    "    {painted} {}",
+                    text.replace('\n', "\n              ")
+                );
+                label = "";
+            }
+        }
     }
 
     fn labelled(&mut self, label: &str, text: &str) {
@@ -253,43 +173,32 @@ impl Text {
         } else {
             format!(" ({})", finding.level)
         };
-        let text = wrap(&format!("{}{level}", finding.message), self.style.width, 6);
-        let _ = writeln!(self.out, "    {mark} {text}");
-        let side = finding.side.map_or(String::new(), |s| format!(" on {s}"));
-        let evidence: Vec<String> = finding
-            .evidence
-            .iter()
-            .map(|(key, value)| format!("{} {}", key.replace('_', " "), shown(key, value)))
+        let since = match finding.since {
+            Some(Since::New) => "new: ",
+            Some(Since::Worse) => "worse: ",
+            _ => "",
+        };
+        let text = format!("{since}{}{level}", one_line(&finding.message));
+        let _ = writeln!(self.out, "    {mark} {}", wrap(&text, self.style.width, 6));
+        let evidence: Vec<String> = summary::evidence(finding)
+            .into_iter()
+            .map(|(key, value)| format!("{key} {value}"))
             .collect();
         let evidence = if evidence.is_empty() {
             String::new()
         } else {
             format!(" ({})", evidence.join(", "))
         };
-        let place = wrap(
-            &format!("{}{side}{evidence}", finding.subject),
-            self.style.width,
-            13,
-        );
-        let _ = writeln!(self.out, "      {}  {place}", self.paint(DIM, "where"));
-        if let Some(fix) = &finding.fix {
-            // A fix is for pasting: it is never broken.
-            let label = self.paint(DIM, "fix  ");
-            let fix = printable(fix);
-            let _ = writeln!(
-                self.out,
-                "      {label}  {}",
-                fix.trim_end().replace('\n', "\n             ")
-            );
-        }
+        self.line(6, &format!("{}{evidence}", summary::place(finding)));
     }
 
     fn unknown(&mut self, view: View<'_>) {
+        let news = |u: &&ReportedUnseen| u.since != Some(Since::Known);
         let checks: Vec<&CheckReport> = view
             .report
             .checks
             .iter()
-            .filter(|c| c.outcome == Outcome::Unknown)
+            .filter(|c| c.outcome == Outcome::Unknown && c.unseen.iter().any(|u| news(&u)))
             .collect();
         if checks.is_empty() {
             return;
@@ -298,8 +207,8 @@ impl Text {
         // The same reason often blinds many checks: say it once.
         let mut by_reason: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for check in checks {
-            for unseen in check.unseen.iter().take(SHOWN) {
-                let place = unseen.subject.replace(check.id, "…");
+            for unseen in check.unseen.iter().filter(news) {
+                let place = one_line(&unseen.subject.replace(check.id, "…"));
                 let waived = if unseen.waived.is_some() { " (waived)" } else { "" };
                 let ids = by_reason
                     .entry(format!("{place}: {}{waived}", unseen.why))
@@ -307,9 +216,16 @@ impl Text {
                 ids.push(check.id);
             }
         }
-        for (reason, ids) in by_reason {
-            self.line(2, &reason);
+        let reasons = by_reason.len();
+        for (reason, ids) in by_reason.into_iter().take(2 * SHOWN) {
+            self.line(2, &one_line(&reason));
             self.line(6, &ids.join(", "));
+        }
+        if reasons > 2 * SHOWN {
+            self.line(
+                2,
+                &format!("… and {} more", count((reasons - 2 * SHOWN) as u64, "reason")),
+            );
         }
     }
 
@@ -323,7 +239,7 @@ impl Text {
         };
         if waived().next().is_some() {
             self.heading("WAIVED", BOLD);
-            for (check, finding, waiver) in waived() {
+            for (check, finding, waiver) in waived().take(2 * SHOWN) {
                 let by = waiver
                     .approved_by
                     .as_ref()
@@ -332,19 +248,10 @@ impl Text {
                     "{} {}: {} (until {}{by})",
                     check.id, finding.subject, waiver.reason, waiver.until
                 );
-                self.line(2, &text);
+                self.line(2, &one_line(&text));
             }
-        }
-        if !view.report.waiver_problems.is_empty() {
-            self.heading("WAIVERS TO LOOK AT", AnsiColor::Yellow.on_default().bold());
-            for problem in &view.report.waiver_problems {
-                self.line(
-                    2,
-                    &format!(
-                        "{} {}: {}",
-                        problem.waiver.check, problem.waiver.subject, problem.problem
-                    ),
-                );
+            if waived().count() > 2 * SHOWN {
+                self.line(2, &format!("… and {} more", waived().count() - 2 * SHOWN));
             }
         }
     }
@@ -410,15 +317,5 @@ impl Text {
                 );
             }
         }
-    }
-}
-
-/// A piece of evidence as people read it.
-fn shown(key: &str, value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Number(n) if key.contains("bytes") => n.as_u64().map_or_else(|| n.to_string(), bytes),
-        Value::Null => "unknown".to_owned(),
-        other => other.to_string(),
     }
 }

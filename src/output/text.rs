@@ -27,17 +27,38 @@ pub(crate) fn bytes(n: u64) -> String {
     }
 }
 
-/// Names from a server may hold control characters; a terminal must not obey them.
+/// Names from a server may hold control characters, or marks that turn the direction of writing; neither a terminal nor
+/// a reader must be led astray by them. Line breaks stay.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_control() && c != '\n' {
-                '\u{FFFD}'
-            } else {
-                c
+    let odd = |c: char| {
+        c.is_control() && c != '\n'
+            || matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut out = String::with_capacity(text.len());
+    for (n, line) in text.split('\n').enumerate() {
+        if n > 0 {
+            out.push('\n');
+            // In a log of GitHub Actions a line that begins so is a command.
+            if line.trim_start().starts_with("::") {
+                out.push('\u{FFFD}');
             }
-        })
-        .collect()
+        }
+        out.extend(line.chars().map(|c| if odd(c) { '\u{FFFD}' } else { c }));
+    }
+    out
+}
+
+/// The same on one line, for what has no business on several.
+pub(crate) fn one_line(text: &str) -> String {
+    printable(text).replace('\n', "\u{FFFD}")
+}
+
+/// At most so many characters, with an ellipsis where something was cut off.
+pub(crate) fn clip(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
 }
 
 /// Breaks a text at spaces so that it fits; every line after the first begins with `indent` spaces, and the first is
@@ -61,6 +82,10 @@ pub(crate) fn wrap(text: &str, width: usize, indent: usize) -> String {
             } else if column > 0 {
                 out.push(' ');
                 column += 1;
+            }
+            if column == 0 && word.starts_with("::") {
+                // Not even by wrapping does a name become a command of GitHub Actions.
+                out.push('\u{FFFD}');
             }
             out.push_str(word);
             column += size;
@@ -93,5 +118,7 @@ mod tests {
             "eleven letters make a line\n    too long"
         );
         assert_eq!(wrap("x\u{1b}[31m", 80, 0), "x\u{FFFD}[31m");
+        assert_eq!(one_line("a\nb\u{202e}c"), "a\u{FFFD}b\u{FFFD}c");
+        assert_eq!((clip("öäü", 2), clip("öä", 2)), ("öä…".into(), "öä".into()));
     }
 }

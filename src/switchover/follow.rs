@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::deployment::{Look, MemberStatus, Status, View};
 use super::history::{Proof, Told};
-use super::machine::{Config, Effect, Intent, State, Step, done};
+use super::machine::{Config, Effect, Intent, State, Step, done, later};
 use super::outcome::{Doubt, Outcome};
 use super::record::Record;
 
@@ -100,7 +100,7 @@ impl Following {
     /// Begins to follow a request that was answered, or not, at `at`.
     #[must_use]
     pub fn new(config: &Config, intent: Intent, accepted: bool, at: Timestamp, interrupted: bool) -> Self {
-        let deadline = at + intent.timeout + config.grace;
+        let deadline = later(later(at, intent.timeout), config.grace);
         Self {
             intent,
             accepted,
@@ -138,7 +138,7 @@ pub(crate) fn begin(config: &Config, mut following: Following, at: Timestamp) ->
     following.since = at;
     following.deadline = following
         .deadline
-        .max(at + config.grace.max(config.reconcile_for));
+        .max(later(at, config.grace.max(config.reconcile_for)));
     following.rest = None;
     following.recounting = false;
     following.interrupted = false;
@@ -244,7 +244,7 @@ pub(crate) fn recounted(config: &Config, mut following: Following, at: Timestamp
     let settled = following.accepted || at.duration_since(following.since) >= config.reconcile_for;
     // Rest that keeps changing its kind must come to an end as well.
     let over = at >= following.deadline;
-    let worn_out = at >= following.deadline + config.rest_for + config.rest_for;
+    let worn_out = at >= later(later(following.deadline, config.rest_for), config.rest_for);
     let told = match proof {
         Proof::Last { told, .. } => Some(told),
         Proof::Silent | Proof::Unreadable(_) => None,
@@ -268,7 +268,8 @@ pub(crate) fn recounted(config: &Config, mut following: Following, at: Timestamp
             following.rest = None;
             look_again(config, following)
         }
-        (Some(Told::Started), _) if news && !worn_out => {
+        (Some(Told::Started), _) if news && worn_out => unknown(Doubt::StillRunning { seen }),
+        (Some(Told::Started), _) if news => {
             following.rest = None;
             look_again(config, following)
         }

@@ -166,7 +166,7 @@ impl Journal {
             broken: false,
             _lock: lock,
         };
-        journal.append(Record::Header(header), at)?;
+        journal.append(Record::Header(Box::new(header)), at)?;
         sync_directory(path).map_err(io)?;
         Ok(journal)
     }
@@ -372,4 +372,41 @@ fn sync_directory(path: &Path) -> io::Result<()> {
     #[cfg(not(unix))]
     let _ = path;
     Ok(())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_failed_write_nothing_more_is_written() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("app.journal");
+        let by = Actor {
+            user: "ops".into(),
+            host: "bastion".into(),
+            pid: 1,
+            principal: None,
+        };
+        // A device that is always full stands in for the disk.
+        let file = OpenOptions::new()
+            .append(true)
+            .open("/dev/full")
+            .expect("Linux has it");
+        let lock = FileLock::take(&path, &by).expect("nobody has it");
+        let head = GENESIS.to_owned();
+        let mut journal = Journal {
+            path,
+            file,
+            next: 1,
+            head,
+            broken: false,
+            _lock: lock,
+        };
+        let at = Timestamp::UNIX_EPOCH;
+        let full = journal.append(Record::Locked { at }, at).expect_err("it is full");
+        assert!(full.to_string().contains("No space left"), "{full}");
+        let broken = journal.append(Record::Locked { at }, at);
+        assert!(matches!(broken, Err(JournalError::Broken { .. })), "{broken:?}");
+    }
 }

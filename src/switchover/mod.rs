@@ -1,7 +1,8 @@
 //! The guarded switchover: a pure machine that decides, a driver that acts, and a journal that remembers.
 //!
 //! - [`machine`] is `step(config, state, event) -> (state, effects)`: total, without I/O and without a clock.
-//!   [`follow`] is its second half, from the submitted request to the end.
+//!   [`follow`] is its second half, from the submitted request to the end; [`options`], [`evidence`] and [`terms`]
+//!   hold its vocabulary, and [`outcome`] its ends with their exit codes.
 //! - [`driver`] carries out effects in a [`driver::World`] and feeds back what happened.
 //! - [`journal`] keeps every decision on disk *before* the effect that it allows; [`resume`] reads it back.
 //! - [`lock`] keeps a second operator out, [`settle`] does the sums over replication lag, [`history`] reads RDS
@@ -9,13 +10,16 @@
 
 pub mod deployment;
 pub mod driver;
+pub mod evidence;
 pub mod explain;
 pub mod follow;
 pub mod history;
 pub mod journal;
 pub mod lock;
 pub mod machine;
+pub mod options;
 pub mod outcome;
 pub mod record;
 pub mod resume;
 pub mod settle;
+pub mod terms;

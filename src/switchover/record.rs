@@ -20,7 +20,7 @@ pub const FORMAT: u32 = 1;
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Record {
     /// The first record: what the journal is about.
-    Header(Header),
+    Header(Box<Header>),
     /// A run begins.
     Run {
         /// Now.

@@ -217,6 +217,11 @@ def settings(aurora, major):
         setting("statement_timeout", "0", "ms", source="default", boot="0"),
         setting("synchronous_commit", "on", vartype="enum", source="default", boot="on"),
         setting("wal_level", "logical", vartype="enum", boot="replica"),
+        setting("tcp_keepalives_count", "0", source="default", boot="0"),
+        setting("tcp_keepalives_idle", "0", "s", source="default", boot="0"),
+        setting("tcp_keepalives_interval", "0", "s", source="default", boot="0"),
+        setting("wal_receiver_timeout", "60000", "ms", source="default", boot="60000"),
+        setting("wal_receiver_status_interval", "10", "s", source="default", boot="10"),
         setting("wal_sender_timeout", "60000", "ms", source="default", boot="60000"),
         setting("rds.force_ssl", "1" if major >= (17 if aurora else 15) else "0", vartype="string", source="rds"),
         setting("rds.logical_replication", "on", vartype="string", source="rds"),
@@ -227,6 +232,68 @@ def settings(aurora, major):
 
 def rows(items):
     return known({"total": len(items), "rows": items})
+
+
+LSN = "16/B374D848"
+
+
+def own_session(databases):
+    return {
+        "pid": 4242, "user": "greenlight", "database": databases[0], "application": "greenlight", "client": "10.0.0.9",
+        "kind": "client backend", "state": "active", "writes": False, "transaction_seconds": 0.001,
+        "state_seconds": 0.001, "query": "select", "ddl": None, "own": True, "sees_all": True,
+    }
+
+
+def slot(database):
+    return f"rds_slot_{database}"
+
+
+def slots(databases, major):
+    """The service's slots on blue, one a database, as the shared probes `slots` and `lag` show them."""
+    wal_status = "reserved" if major >= 13 else None
+    owned = [
+        {
+            "name": slot(d), "kind": "logical", "plugin": "pgoutput", "database": d, "temporary": False, "active": True,
+            "application": f"rds_sub_{d}", "user": "rdsrepladmin", "client": "10.0.0.20", "wal_status": wal_status,
+            "invalidation": None, "retained_bytes": 4096,
+        }
+        for d in databases
+    ]
+    lag = [
+        {
+            "slot": slot(d), "database": d, "active": True, "confirmed_flush_lsn": LSN, "restart_lsn": LSN,
+            "current_lsn": LSN, "lag_bytes": 0, "wal_status": wal_status, "write_lag_seconds": 0.002,
+            "flush_lag_seconds": 0.003, "replay_lag_seconds": 0.003, "last_reply_seconds": 0.4, "state": "streaming",
+        }
+        for d in databases
+    ]
+    return {"slots": rows(owned), "lag": rows(lag)}
+
+
+def subscriptions(databases, major):
+    """Green's subscriptions with their apply workers, as the shared probe `apply` shows them."""
+    return rows([
+        {
+            "name": f"rds_sub_{d}", "database": d, "enabled": True, "slot": slot(d), "pid": 700 + n, "received_lsn": LSN,
+            "latest_end_lsn": LSN, "last_message_seconds": 0.4, "apply_errors": 0 if major >= 15 else None,
+            "sync_errors": 0 if major >= 15 else None,
+        }
+        for n, d in enumerate(databases)
+    ])
+
+
+def replicating(doc):
+    """Adds what logical replication shows on both sides, and two looks at its lag."""
+    blue, green = doc["blue"]["known"], doc["green"]["known"]
+    databases = sorted(blue["databases"])
+    blue["probes"].update(slots(databases, int(blue["version"].split(".")[0])))
+    green["probes"]["apply"] = subscriptions(databases, int(green["version"].split(".")[0]))
+    doc["lag"] = [
+        {"at": at, "blue": blue["probes"]["lag"], "green": green["probes"]["apply"]}
+        for at in ("2025-02-03T09:00:01Z", "2025-02-03T09:00:02Z")
+    ]
+    return doc
 
 
 def server(endpoint, version, aurora, databases):
@@ -247,7 +314,7 @@ def server(endpoint, version, aurora, databases):
         "endpoint": endpoint,
         "role": "greenlight",
         "version": version,
-        "probes": {"databases": rows(all_databases), "settings": rows(settings(aurora, int(version.split(".")[0])))},
+        "probes": {"databases": rows(all_databases), "sessions": rows([own_session(databases)]), "settings": rows(settings(aurora, int(version.split(".")[0])))},
         "databases": {
             name: known({"replica-identity": rows([]), "unlogged-tables": rows([])})
             for name in sorted([*databases, "postgres"])
@@ -404,6 +471,9 @@ def before(doc):
     for name in [n for n in green if n.startswith("instance:default") and n.endswith(("14", "16"))]:
         del green[name]
     doc["green"] = None
+    doc["lag"] = []
+    for probe in ("slots", "lag"):
+        doc["blue"]["known"]["probes"].pop(probe, None)
     return doc
 
 
@@ -545,9 +615,9 @@ def rds(source, target, groups, logical):
 
 def main():
     here = pathlib.Path(__file__).parent
-    upgrade = rds("15.10", "16.6", ("shop-pg15", "shop-pg16"), True)
+    upgrade = replicating(rds("15.10", "16.6", ("shop-pg15", "shop-pg16"), True))
     documents = {
-        "aurora": aurora(),
+        "aurora": replicating(aurora()),
         "aurora-create": before(aurora()),
         "aurora-verify": aurora_verify(),
         "rds": upgrade,

@@ -1,7 +1,7 @@
 //! Scenarios of control-plane checks: a merge patch over a healthy facts document, judged by one check.
 
 use greenlight::{
-    catalogue::Scenario,
+    catalogue::{Block, Scenario, Scope},
     checks::{self, Check},
     facts::Facts,
     gate,
@@ -202,13 +202,96 @@ fn every_scenario_comes_out_as_its_page_says() {
     assert!(wrong.is_empty(), "of {count} scenarios:\n{}", wrong.join("\n"));
 }
 
-/// The report of a document, of its control-plane checks alone: what its databases say is others' business.
-fn report(document: &Value, phase: Phase) -> Report {
-    let facts = facts(document);
-    let mut policy = policy(&facts);
-    policy.only = control_plane().map(|c| c.page.id.clone()).collect();
+/// The runner is of use only if it notices what is wrong.
+#[test]
+fn a_scenario_with_a_wrong_expectation_is_noticed() {
+    let check = checks::find("managed-password").expect("registered");
+    let with = |expect: &str| {
+        let block = |info: &str, text: &str| Block {
+            info: info.to_owned(),
+            text: text.to_owned(),
+        };
+        let patch = r#"{"rds": {"known": {"blue": {"known": {"cluster": {"managed_password": true}}}}}}"#;
+        let scenario = Scenario {
+            name: "planted".to_owned(),
+            blocks: vec![
+                block("toml scenario", "base = \"aurora-create\""),
+                block("json facts", patch),
+                block("toml expect", expect),
+            ],
+        };
+        run(check, &scenario)
+    };
+    assert_eq!(
+        with("verdict = \"fail\"\nsubjects = [\"main\"]\nlevel = \"blocker\""),
+        Ok("fail")
+    );
+    for wrong in [
+        "verdict = \"pass\"",
+        "verdict = \"fail\"\nsubjects = [\"other\"]",
+        "verdict = \"fail\"\nlevel = \"notice\"",
+        "verdict = \"fail\"\nsays = [\"what it does not say\"]",
+        "verdict = \"fail\"\nsubject = [\"misspelt\"]",
+    ] {
+        assert!(with(wrong).is_err(), "{wrong}");
+    }
+}
+
+/// With no rows for every probe that the catalogue asks and the document does not have: most probes list what is wrong.
+fn complete(mut document: Value) -> Value {
+    let none = serde_json::json!({"known": {"total": 0, "rows": []}});
+    for side in [Side::Blue, Side::Green] {
+        let Some(server) = document[side.to_string()].get_mut("known") else {
+            continue;
+        };
+        let version = server["version"]
+            .as_str()
+            .expect("a version")
+            .parse()
+            .expect("a version");
+        let mut asked: Vec<(String, Scope)> = Vec::new();
+        for check in checks::all()
+            .iter()
+            .filter(|c| c.page.header.sides.contains(&side))
+        {
+            let queries = check.page.queries.iter().filter(|q| q.runs_on(version));
+            asked.extend(queries.map(|q| (q.probe.clone(), check.page.header.scope)));
+        }
+        for probe in checks::shared_probes() {
+            if probe.queries.iter().any(|q| q.runs_on(version)) {
+                asked.push((probe.name.clone(), probe.scope));
+            }
+        }
+        for (probe, scope) in asked {
+            if scope == Scope::Database {
+                for database in server["databases"]
+                    .as_object_mut()
+                    .expect("databases")
+                    .values_mut()
+                {
+                    database["known"]
+                        .as_object_mut()
+                        .expect("probes")
+                        .entry(probe.clone())
+                        .or_insert(none.clone());
+                }
+            } else {
+                server["probes"]
+                    .as_object_mut()
+                    .expect("probes")
+                    .entry(probe)
+                    .or_insert(none.clone());
+            }
+        }
+    }
+    document
+}
+
+/// The report of a document, of the whole catalogue.
+fn report(document: Value, phase: Phase) -> Report {
+    let facts = facts(&complete(document));
     let situation = Situation::of(&facts, Some(phase));
-    Report::make(&facts, situation, &policy)
+    Report::make(&facts, situation, &policy(&facts))
 }
 
 #[test]
@@ -221,7 +304,7 @@ fn healthy_documents_are_ready() {
         ("rds", Phase::Switchover),
         ("rds-minor", Phase::Switchover),
     ] {
-        let report = report(&base(name), phase);
+        let report = report(base(name), phase);
         let loud: Vec<_> = report
             .checks
             .iter()
@@ -252,6 +335,8 @@ fn taking_a_fact_away_never_improves_a_verdict() {
             Verdict::Fail { .. } => 3,
         }
     }
+    /// Parts that hold one fact an entry.
+    const MAPS: [&str; 3] = ["parameter_groups", "orderable_on_target", "orderable_on_source"];
     let gone = serde_json::json!({"unknown": {"why": "privilege", "detail": "the action is missing"}});
     for (name, phase) in [
         ("aurora-create", Phase::Create),
@@ -266,14 +351,19 @@ fn taking_a_fact_away_never_improves_a_verdict() {
             .as_object()
             .expect("an object")
             .iter()
-            .filter(|(_, value)| value.get("known").is_some())
+            .filter(|(key, value)| value.get("known").is_some() || MAPS.contains(&key.as_str()))
             .map(|(key, _)| key.clone())
             .collect();
         let without: Vec<(&String, Facts)> = parts
             .iter()
             .map(|part| {
                 let mut document = whole.clone();
-                document["rds"]["known"][part] = gone.clone();
+                match &mut document["rds"]["known"][part] {
+                    Value::Object(map) if MAPS.contains(&part.as_str()) => {
+                        map.values_mut().for_each(|fact| *fact = gone.clone());
+                    }
+                    fact => *fact = gone.clone(),
+                }
                 (part, facts(&document))
             })
             .collect();

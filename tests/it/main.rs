@@ -2,11 +2,17 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests read files and the environment")]
 
+mod capacity;
 mod catalogue;
 mod cli;
+mod driver;
 mod facts_scenarios;
+mod journal;
 mod laws;
 mod machine;
+mod output;
+mod rds_collect;
 mod scenarios;
+mod settle;
 mod support;
 mod tls;

@@ -1,5 +1,7 @@
 //! The handle of one server.
 
+mod standby;
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -234,6 +234,9 @@ impl Api {
         };
         let result = match handler {
             Handler::Read(read) => {
+                if matches!(action, "DescribeDBLogFiles" | "DownloadDBLogFilePortion") {
+                    self.world.collect_logs();
+                }
                 let mut account = match hit.as_ref().and_then(|hit| hit.snapshot.as_ref()) {
                     Some(snapshot) => Arc::clone(snapshot),
                     None => self.world.snapshot(),

@@ -119,6 +119,7 @@ pub(crate) fn cluster(account: &Account, cluster: &Cluster) -> Xml {
         .text("DBClusterArn", account.cluster_arn(&cluster.id))
         .list("AssociatedRoles", roles("DBClusterRole", &cluster.roles))
         .text("IAMDatabaseAuthenticationEnabled", cluster.iam_authentication)
+        .maybe("CloneGroupId", cluster.clone_group.as_ref())
         .text("ClusterCreateTime", time(cluster.created))
         .text("EngineMode", &cluster.engine_mode)
         .text("StorageType", &cluster.storage_type)

@@ -50,6 +50,8 @@ pub struct Cluster {
     pub replication_source: Option<String>,
     pub read_replicas: Vec<String>,
     pub limitless: bool,
+    /// Absent until the cluster is cloned, which the creation of green does.
+    pub clone_group: Option<String>,
     pub tags: Tags,
     /// Parameters that the server runs with, as of the last start or dynamic change.
     pub in_effect: BTreeMap<String, String>,

@@ -13,12 +13,12 @@ use std::{
 
 use super::{
     World,
-    account::{Account, Address},
+    account::{Account, Address, LogFile},
     catalogue::{Catalogue, Engine, GroupKind, Version},
     lock,
 };
 use crate::{
-    pg::{self, Server, ServerOptions, Settings},
+    pg::{self, Certificate, Server, ServerOptions, Settings},
     proxy::{Mode, Proxy},
     replicate::{self, Replication},
     roles::Roles,
@@ -39,10 +39,13 @@ pub(crate) enum Endpoint {
 #[derive(Debug)]
 pub(crate) struct Databases {
     pub(crate) roles: Roles,
+    certificate: Option<Certificate>,
     servers: Mutex<BTreeMap<String, Server>>,
     endpoints: Mutex<BTreeMap<Endpoint, Proxy>>,
     /// What feeds green, by deployment.
     links: Mutex<BTreeMap<String, Arc<Link>>>,
+    /// The slots on blue through which green standbys stream, by deployment.
+    slots: Mutex<BTreeMap<String, String>>,
 }
 
 /// Replication of a deployment, and blue's catalogue as it was when replication began.
@@ -55,12 +58,14 @@ pub struct Link {
 }
 
 impl Databases {
-    pub(crate) fn new() -> pg::Result<Self> {
+    pub(crate) fn new(certificate: Option<Certificate>) -> pg::Result<Self> {
         Ok(Self {
             roles: Roles::random()?,
+            certificate,
             servers: Mutex::default(),
             endpoints: Mutex::default(),
             links: Mutex::default(),
+            slots: Mutex::default(),
         })
     }
 
@@ -83,6 +88,7 @@ impl Databases {
     ) -> pg::Result<Server> {
         let mut options = ServerOptions::new(major);
         options.settings = settings;
+        options.ssl.clone_from(&self.certificate);
         let server = Server::start(options).await?;
         lock(&self.servers).insert(resource_id.to_owned(), server.clone());
         Ok(server)
@@ -91,6 +97,31 @@ impl Databases {
     /// Remembers what feeds green.
     pub(crate) fn connect(&self, deployment: &str, link: Link) {
         lock(&self.links).insert(deployment.to_owned(), Arc::new(link));
+    }
+
+    /// Starts a physical standby of blue as the server of green.
+    pub(crate) async fn start_standby(
+        &self,
+        deployment: &str,
+        blue: &Server,
+        green: &str,
+        settings: Settings,
+    ) -> pg::Result<Server> {
+        let slot = format!("rds_{}", deployment.replace('-', "_"));
+        let server = blue.standby(&self.roles.replication, &slot, settings).await?;
+        lock(&self.servers).insert(green.to_owned(), server.clone());
+        lock(&self.slots).insert(deployment.to_owned(), slot);
+        Ok(server)
+    }
+
+    /// The slot through which a green standby streams.
+    pub(crate) fn standby_slot(&self, deployment: &str) -> Option<String> {
+        lock(&self.slots).get(deployment).cloned()
+    }
+
+    /// Forgets that slot.
+    pub(crate) fn take_standby_slot(&self, deployment: &str) -> Option<String> {
+        lock(&self.slots).remove(deployment)
     }
 
     /// What feeds the green side of a deployment.
@@ -285,6 +316,27 @@ impl World {
             server.replace_settings(settings)?;
         }
         server.reload()
+    }
+
+    /// Puts the servers' logs where the API shows them: all instances of a cluster show that of its server.
+    pub(crate) fn collect_logs(&self) {
+        let Some(databases) = self.databases() else {
+            return;
+        };
+        self.edit(|account| {
+            for (name, resource) in names(account) {
+                let (Endpoint::Instance(id), Some(server)) = (name, databases.server(&resource)) else {
+                    continue;
+                };
+                let log = LogFile {
+                    written: jiff::Timestamp::now(),
+                    text: server.log(),
+                };
+                if let Some(instance) = account.instances.get_mut(&id) {
+                    instance.logs.insert("error/postgresql.log".to_owned(), log);
+                }
+            }
+        });
     }
 
     /// The server of a resource, in a world that has servers.

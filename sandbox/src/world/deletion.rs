@@ -10,10 +10,16 @@ use jiff::Timestamp;
 use super::{
     World,
     account::{Account, Deployment},
+    databases::Databases,
+    names::kind_and_id,
     pace::Step,
-    switchover::kind_and_id,
+    physical,
 };
-use crate::{rds::fault::Fault, replicate};
+use crate::{
+    pg::{self, StopMode},
+    rds::fault::Fault,
+    replicate,
+};
 
 impl World {
     /// Deletes a deployment; with `delete_target` green goes too, without it green becomes a cluster of its own.
@@ -66,22 +72,7 @@ impl World {
     async fn delete_deployment(&self, deployment: &Deployment, delete_target: bool) {
         self.pace.step(Step::Other).await;
         if let Some(databases) = self.databases() {
-            let link = databases.disconnect(&deployment.id);
-            let target = deployment.target_resource.as_deref().unwrap_or_default();
-            let mut done = Ok(());
-            if let Some(link) = link {
-                done = link.replication.drop_subscriptions_and_slots().await;
-                if let (Some(green), false) = (self.server(target), delete_target) {
-                    // Green is a cluster of its own from now on.
-                    done = done.and(replicate::resume_writes(&green).await);
-                }
-            } else if let (Some(old), true) = (
-                self.server(&deployment.source_resource),
-                deployment.source.contains(":cluster:"),
-            ) {
-                // Aurora's old blue becomes writable again: nothing guards it any more. RDS's stays as it is.
-                done = replicate::resume_writes(&old).await;
-            }
+            let done = self.release(databases, deployment, delete_target).await;
             if let Err(error) = done {
                 tracing::warn!(%error, "a side of the deleted deployment could not be set free");
             }
@@ -119,6 +110,41 @@ impl World {
             account.deployments.remove(&deployment.id);
         });
         self.clear_away().await;
+    }
+
+    /// Takes replication away, and with it what kept a side from being written to.
+    async fn release(
+        &self,
+        databases: &Databases,
+        deployment: &Deployment,
+        delete_target: bool,
+    ) -> pg::Result<()> {
+        let blue = self.server(&deployment.source_resource);
+        let green = self.server(deployment.target_resource.as_deref().unwrap_or_default());
+        if let Some(link) = databases.disconnect(&deployment.id) {
+            link.replication.drop_subscriptions_and_slots().await?;
+            // Without its deployment green is a cluster of its own.
+            return match green {
+                Some(green) if !delete_target => replicate::resume_writes(&green).await,
+                _ => Ok(()),
+            };
+        }
+        if let Some(slot) = databases.take_standby_slot(&deployment.id) {
+            match green {
+                Some(green) if !delete_target => green.promote().await?,
+                Some(green) => green.stop(StopMode::Fast).await?,
+                None => {}
+            }
+            return match blue {
+                Some(blue) => physical::drop_slot(&blue, &slot).await,
+                None => Ok(()),
+            };
+        }
+        // Aurora's old blue becomes writable again: nothing guards it any more. RDS's stays as it is.
+        match blue {
+            Some(old) if deployment.source.contains(":cluster:") => replicate::resume_writes(&old).await,
+            _ => Ok(()),
+        }
     }
 
     /// Deletes an instance.

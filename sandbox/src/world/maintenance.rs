@@ -29,9 +29,10 @@ impl World {
                 tracing::warn!(resource_id, %error, "the server did not come back");
             }
             world.edit(|account| {
-                let upgraded = |status: &mut String, of: &mut String| {
+                let upgraded = |status: &mut String, of: &mut String, pending: &mut Option<String>| {
                     "available".clone_into(status);
                     of.clone_from(&version);
+                    *pending = None;
                 };
                 let mut members = Vec::new();
                 for cluster in account
@@ -39,12 +40,20 @@ impl World {
                     .values_mut()
                     .filter(|found| found.resource_id == resource_id)
                 {
-                    upgraded(&mut cluster.status, &mut cluster.engine_version);
+                    upgraded(
+                        &mut cluster.status,
+                        &mut cluster.engine_version,
+                        &mut cluster.pending_version,
+                    );
                     members.extend(cluster.members.iter().map(|member| member.id.clone()));
                 }
                 for instance in account.instances.values_mut() {
                     if instance.resource_id == resource_id || members.contains(&instance.id) {
-                        upgraded(&mut instance.status, &mut instance.engine_version);
+                        upgraded(
+                            &mut instance.status,
+                            &mut instance.engine_version,
+                            &mut instance.pending_version,
+                        );
                     }
                 }
             });

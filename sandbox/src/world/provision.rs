@@ -4,29 +4,30 @@
 //! `INVALID_CONFIGURATION` with the failed task, an event and, for a failed upgrade, a precheck log on green.
 //! Source: <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/blue-green-deployments-creating.html>
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
 use super::{
     World,
-    account::{Account, Cluster, Deployment, Instance, Member, MemberSwitch, Replication, Task},
-    catalogue::{GroupKind, Version},
-    checks::{Plan, Source, too_low},
+    account::{Account, Deployment, LogFile, Replication},
+    checks::{Plan, too_low},
     databases::Link,
-    guardrails, ids,
+    green::{draft, make_green},
+    guardrails,
     pace::Step,
+    physical,
 };
 use crate::{copy, pg, replicate};
 
 /// How long setting replication up may take.
 const ESTABLISH: Duration = Duration::from_secs(120);
 
-const READ_REPLICA: &str = "CREATING_READ_REPLICA_OF_SOURCE";
-const UPGRADE: &str = "DB_ENGINE_VERSION_UPGRADE";
-const INSTANCES: &str = "CREATE_DB_INSTANCES_FOR_CLUSTER";
-const TOPOLOGY: &str = "CREATING_TOPOLOGY_OF_SOURCE";
-const BACKUPS: &str = "CONFIGURE_BACKUPS";
+pub(super) const READ_REPLICA: &str = "CREATING_READ_REPLICA_OF_SOURCE";
+pub(super) const UPGRADE: &str = "DB_ENGINE_VERSION_UPGRADE";
+pub(super) const INSTANCES: &str = "CREATE_DB_INSTANCES_FOR_CLUSTER";
+pub(super) const TOPOLOGY: &str = "CREATING_TOPOLOGY_OF_SOURCE";
+pub(super) const BACKUPS: &str = "CONFIGURE_BACKUPS";
 
 /// A creation that failed: which task, and why.
 struct Failure {
@@ -89,12 +90,12 @@ impl World {
         });
         let upgrades = self.version_changes(id, plan);
         if !upgrades {
-            self.build_green(id, READ_REPLICA).await?;
+            self.build_green(id, plan, READ_REPLICA).await?;
         }
         self.end_task(id, READ_REPLICA);
         if upgrades {
             self.begin_task(id, UPGRADE).await;
-            self.build_green(id, UPGRADE).await?;
+            self.build_green(id, plan, UPGRADE).await?;
             self.end_task(id, UPGRADE);
         }
         if green.cluster || green.replicas > 0 {
@@ -115,7 +116,7 @@ impl World {
     ///
     /// RDS clones blue and runs `pg_upgrade` on the clone; here the objects are created anew, and what the new major
     /// does not take is the failed upgrade.
-    async fn build_green(&self, id: &str, task: &'static str) -> Result<(), Failure> {
+    async fn build_green(&self, id: &str, plan: &Plan, task: &'static str) -> Result<(), Failure> {
         let Some(databases) = self.databases() else {
             return Ok(());
         };
@@ -131,6 +132,15 @@ impl World {
         let (Some(blue), Some((major, settings))) = (self.server(&source), self.settings_of(&target)) else {
             return Ok(());
         };
+        if plan.replication == Replication::Physical {
+            let green = databases
+                .start_standby(id, &blue, &target, settings)
+                .await
+                .map_err(failed)?;
+            return physical::wait_caught_up(&blue, &green, ESTABLISH)
+                .await
+                .map_err(failed);
+        }
         let fingerprint = guardrails::fingerprint(&blue).await.map_err(failed)?;
         let green = databases.start(&target, major, settings).await.map_err(failed)?;
         let copied = copy::copy(&blue, &green).await.map_err(failed)?;
@@ -288,301 +298,6 @@ impl Account {
             .map_or(0, |found| found.databases.len())
     }
 }
-
-fn draft(account: &Account, plan: &Plan) -> Deployment {
-    let pair = |source: String| MemberSwitch {
-        source,
-        target: None,
-        status: Some("PROVISIONING".to_owned()),
-    };
-    let (source, resource, members, current) = match &plan.source {
-        Source::Cluster(id) => {
-            let cluster = account.cluster(id).expect("the plan was made from it");
-            let arn = account.cluster_arn(id);
-            let members = std::iter::once(arn.clone())
-                .chain(
-                    cluster
-                        .members
-                        .iter()
-                        .map(|member| account.instance_arn(&member.id)),
-                )
-                .map(pair)
-                .collect();
-            (arn, &cluster.resource_id, members, &cluster.engine_version)
-        }
-        Source::Instance(id) => {
-            let instance = account.instance(id).expect("the plan was made from it");
-            let arn = account.instance_arn(id);
-            let members = std::iter::once(arn.clone())
-                .chain(
-                    instance
-                        .replicas
-                        .iter()
-                        .map(|replica| account.instance_arn(replica)),
-                )
-                .map(pair)
-                .collect();
-            (arn, &instance.resource_id, members, &instance.engine_version)
-        }
-    };
-    let mut names = vec![READ_REPLICA];
-    if *current != plan.target_version {
-        names.push(UPGRADE);
-    }
-    match &plan.source {
-        Source::Cluster(_) => names.push(INSTANCES),
-        Source::Instance(id)
-            if account
-                .instance(id)
-                .is_some_and(|found| !found.replicas.is_empty()) =>
-        {
-            names.push(TOPOLOGY);
-        }
-        Source::Instance(_) => {}
-    }
-    names.push(BACKUPS);
-    Deployment {
-        id: ids::deployment(),
-        name: plan.name.clone(),
-        source,
-        target: None,
-        source_resource: resource.clone(),
-        target_resource: None,
-        status: "PROVISIONING".to_owned(),
-        status_details: None,
-        tasks: names
-            .into_iter()
-            .map(|name| Task {
-                name: name.to_owned(),
-                status: "PENDING".to_owned(),
-            })
-            .collect(),
-        members,
-        created: Timestamp::now(),
-        deleted: None,
-        tags: plan.tags.clone(),
-        replication: plan.replication,
-        target_version: plan.target_version.clone(),
-        degraded: None,
-    }
-}
-
-/// The identifiers of green.
-struct Green {
-    id: String,
-    cluster: bool,
-    /// Blue member and green member, in blue's order.
-    members: Vec<(String, String)>,
-    replicas: usize,
-}
-
-fn target_major(plan: &Plan) -> u32 {
-    Version::parse(&plan.target_version).map_or(0, |version| version.major)
-}
-
-fn default_group(account: &mut Account, kind: GroupKind, plan: &Plan) -> String {
-    let family = plan.engine.family(target_major(plan));
-    account.default_groups.insert((kind, family.clone()));
-    format!("default.{family}")
-}
-
-/// Green's cluster or primary, still without members, `creating`.
-fn make_green(account: &mut Account, id: &str, plan: &Plan) -> Green {
-    let green = match &plan.source {
-        Source::Cluster(blue_id) => {
-            let blue = account
-                .cluster(blue_id)
-                .expect("the plan was made from it")
-                .clone();
-            let green_id = ids::green(&blue.id);
-            // Without a group of its own green takes blue's, which a new major cannot.
-            let group = match &plan.cluster_group {
-                Some(group) => group.clone(),
-                None if plan.is_major() => default_group(account, GroupKind::Cluster, plan),
-                None => blue.parameter_group.clone(),
-            };
-            let members = blue
-                .members
-                .iter()
-                .map(|member| (member.id.clone(), ids::green(&member.id)))
-                .collect();
-            let green = Cluster {
-                id: green_id.clone(),
-                resource_id: ids::resource("cluster"),
-                engine_version: plan.target_version.clone(),
-                status: "creating".to_owned(),
-                in_effect: account.effective(GroupKind::Cluster, &group),
-                parameter_group: group,
-                members: Vec::new(),
-                endpoint: None,
-                reader_endpoint: None,
-                created: Timestamp::now(),
-                // Roles are not copied: they must be associated with green by hand.
-                roles: Vec::new(),
-                read_replicas: Vec::new(),
-                pending_version: None,
-                ..blue
-            };
-            let resource = green.resource_id.clone();
-            account.clusters.insert(green_id.clone(), green);
-            link(account, id, account.cluster_arn(&green_id), resource);
-            Green {
-                id: green_id,
-                cluster: true,
-                members,
-                replicas: 0,
-            }
-        }
-        Source::Instance(blue_id) => {
-            let blue = account
-                .instance(blue_id)
-                .expect("the plan was made from it")
-                .clone();
-            let green_id = ids::green(&blue.id);
-            let replicas: Vec<_> = blue
-                .replicas
-                .iter()
-                .map(|replica| (replica.clone(), ids::green(replica)))
-                .collect();
-            let green = green_instance(account, &blue, &green_id, None, plan);
-            let resource = green.resource_id.clone();
-            account.instances.insert(green_id.clone(), green);
-            link(account, id, account.instance_arn(&green_id), resource);
-            Green {
-                id: green_id,
-                cluster: false,
-                replicas: replicas.len(),
-                members: replicas,
-            }
-        }
-    };
-    account.event(
-        "RDS-EVENT-0170",
-        if green.cluster {
-            "db-cluster"
-        } else {
-            "db-instance"
-        },
-        &green.id,
-        "creation",
-        "Created as the green environment of a blue/green deployment",
-    );
-    green
-}
-
-fn link(account: &mut Account, deployment: &str, target: String, resource: String) {
-    if let Some(deployment) = account.deployments.get_mut(deployment) {
-        if let Some(first) = deployment.members.first_mut() {
-            first.target = Some(target.clone());
-        }
-        deployment.target = Some(target);
-        deployment.target_resource = Some(resource);
-    }
-}
-
-fn green_instance(
-    account: &mut Account,
-    blue: &Instance,
-    id: &str,
-    cluster: Option<&str>,
-    plan: &Plan,
-) -> Instance {
-    let group = match &plan.instance_group {
-        Some(group) => group.clone(),
-        None if plan.is_major() => default_group(account, GroupKind::Instance, plan),
-        None => blue.parameter_group.clone(),
-    };
-    Instance {
-        id: id.to_owned(),
-        resource_id: ids::resource("db"),
-        cluster: cluster.map(str::to_owned),
-        class: plan.class.clone().unwrap_or_else(|| blue.class.clone()),
-        engine_version: plan.target_version.clone(),
-        status: "creating".to_owned(),
-        in_effect: account.effective(GroupKind::Instance, &group),
-        parameter_group: group,
-        parameter_status: "in-sync".to_owned(),
-        endpoint: None,
-        created: Timestamp::now(),
-        replica_source: None,
-        replicas: Vec::new(),
-        roles: Vec::new(),
-        pending_version: None,
-        pending_class: None,
-        logs: BTreeMap::new(),
-        ..blue.clone()
-    }
-}
-
-impl Green {
-    /// Green's instances that are not there yet, one for each of blue's, `creating`.
-    fn make_members(&self, account: &mut Account, deployment: &str, plan: &Plan, only_writer: bool) {
-        for (blue_id, green_id) in &self.members {
-            let Some(blue) = account.instance(blue_id).cloned() else {
-                continue;
-            };
-            if account.instances.contains_key(green_id) || (only_writer && !account.is_writer(blue_id)) {
-                continue;
-            }
-            let owner = self.cluster.then_some(self.id.as_str());
-            let mut made = green_instance(account, &blue, green_id, owner, plan);
-            if !self.cluster {
-                made.replica_source = Some(self.id.clone());
-                if let Some(primary) = account.instances.get_mut(&self.id) {
-                    primary.replicas.push(green_id.clone());
-                }
-            }
-            account.instances.insert(green_id.clone(), made);
-            let blue_member = blue
-                .cluster
-                .as_deref()
-                .and_then(|cluster| account.cluster(cluster))
-                .and_then(|cluster| {
-                    cluster
-                        .members
-                        .iter()
-                        .find(|member| member.id == *blue_id)
-                        .cloned()
-                });
-            if let (Some(cluster), Some(blue_member)) = (account.clusters.get_mut(&self.id), blue_member) {
-                cluster.members.push(Member {
-                    id: green_id.clone(),
-                    parameter_status: "in-sync".to_owned(),
-                    ..blue_member
-                });
-            }
-            let (source, target) = (account.instance_arn(blue_id), account.instance_arn(green_id));
-            if let Some(deployment) = account.deployments.get_mut(deployment) {
-                for pair in deployment.members.iter_mut().filter(|pair| pair.source == source) {
-                    pair.target = Some(target.clone());
-                }
-            }
-        }
-        let values = account.cluster_parameters(&self.id);
-        if let Some(cluster) = account.clusters.get_mut(&self.id) {
-            cluster.in_effect = values;
-        }
-    }
-
-    /// Everything `available`.
-    fn finish(&self, account: &mut Account, deployment: &str) {
-        let available = |status: &mut String| "available".clone_into(status);
-        if let Some(cluster) = account.clusters.get_mut(&self.id) {
-            available(&mut cluster.status);
-        }
-        for id in std::iter::once(&self.id).chain(self.members.iter().map(|(_, green)| green)) {
-            if let Some(instance) = account.instances.get_mut(id) {
-                available(&mut instance.status);
-            }
-        }
-        if let Some(deployment) = account.deployments.get_mut(deployment) {
-            for pair in &mut deployment.members {
-                pair.status = Some("AVAILABLE".to_owned());
-            }
-        }
-    }
-}
-
 fn set_task(account: &mut Account, id: &str, task: &str, status: &str) {
     if let Some(deployment) = account.deployments.get_mut(id) {
         for found in deployment.tasks.iter_mut().filter(|found| found.name == task) {
@@ -627,7 +342,7 @@ pub(super) fn write_log(account: &mut Account, resource_id: &str, name: &str, te
         .and_then(|cluster| account.writer(cluster))
         .map(|writer| writer.resource_id.clone())
         .unwrap_or_else(|| resource_id.to_owned());
-    let log = super::account::LogFile {
+    let log = LogFile {
         written: Timestamp::now(),
         text: text.to_owned(),
     };

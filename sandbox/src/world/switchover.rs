@@ -9,10 +9,12 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     World,
-    account::{Account, Deployment, Tags},
+    account::{Account, Deployment, Replication},
     databases::Link,
     guardrails,
+    names::{Phase, announce, parties, put_back, swap_names},
     pace::Step,
+    physical,
     provision::set_status,
 };
 use crate::{
@@ -132,8 +134,8 @@ impl World {
             return Err(Stopped::Refused(reason.clone()));
         }
         let link = self.databases().and_then(|databases| databases.link(id));
-        if let (Some(sides), Some(link)) = (sides, &link)
-            && let Some(reason) = self.guardrails(id, sides, link, seconds).await
+        if let Some(sides) = sides
+            && let Some(reason) = self.guardrails(id, sides, link.as_deref(), seconds).await
         {
             return Err(Stopped::Refused(reason));
         }
@@ -146,6 +148,13 @@ impl World {
         }
         if let Some(link) = &link {
             link.replication.wait_drained(limit).await.map_err(rolled_back)?;
+        } else if let Some(sides) = sides {
+            let caught_up = physical::wait_caught_up(&sides.blue, &sides.green, limit).await;
+            caught_up.map_err(rolled_back)?;
+            return sides.green.promote().await.map_err(rolled_back);
+        }
+        if self.read(|account| account.is_physical(id)) {
+            return Ok(());
         }
         self.edit(|account| announce(account, id, Phase::Sequences));
         self.pace.step(Step::Switchover).await;
@@ -173,6 +182,14 @@ impl World {
         {
             tracing::warn!(%error, "replication could not be removed");
         }
+        let slot = self
+            .databases()
+            .and_then(|databases| databases.take_standby_slot(id));
+        if let (Some(slot), Some(sides)) = (slot, sides)
+            && let Err(error) = physical::drop_slot(&sides.blue, &slot).await
+        {
+            tracing::warn!(%error, "the slot of the standby could not be removed");
+        }
         self.edit(|account| swap_names(account, id));
         if let Err(error) = self.open_endpoints().await {
             tracing::warn!(%error, "an endpoint could not be opened");
@@ -190,11 +207,18 @@ impl World {
     }
 
     /// The first guardrail that stands in the way.
-    async fn guardrails(&self, id: &str, sides: &Sides, link: &Link, seconds: u32) -> Option<String> {
+    async fn guardrails(&self, id: &str, sides: &Sides, link: Option<&Link>, seconds: u32) -> Option<String> {
         let looked = async {
-            let databases = link.replication.links().len();
-            if let Some(reason) = guardrails::green(&sides.green, databases).await? {
-                return Ok(Some(reason));
+            let green = match (
+                link,
+                self.databases().and_then(|databases| databases.standby_slot(id)),
+            ) {
+                (Some(link), _) => guardrails::green(&sides.green, link.replication.links().len()).await?,
+                (None, Some(slot)) => physical::health(&sides.blue, &slot).await?,
+                (None, None) => None,
+            };
+            if green.is_some() {
+                return Ok(green);
             }
             if let Some(reason) = guardrails::lag(&sides.blue, seconds).await? {
                 return Ok(Some(reason));
@@ -202,6 +226,9 @@ impl World {
             if let Some(reason) = guardrails::blue(&sides.blue, self.pace.long_running).await? {
                 return Ok(Some(reason));
             }
+            let Some(link) = link else {
+                return Ok(None);
+            };
             let now = guardrails::fingerprint(&sides.blue).await?;
             let changed = guardrails::changed(&link.fingerprint, &now);
             Ok(self.edit(|account| degrade(account, id, &changed)))
@@ -213,26 +240,41 @@ impl World {
 
     /// Refuses new connections on both sides, then stops writes and ends sessions.
     async fn stop_both(&self, sides: &Sides) -> pg::Result<()> {
-        for (resource, server) in [(&sides.source, &sides.blue), (&sides.target, &sides.green)] {
+        for resource in [&sides.source, &sides.target] {
             self.set_mode(resource, Mode::Refuse).await;
-            replicate::stop_writes(server).await?;
-            self.cut_connections(resource);
         }
+        replicate::stop_writes(&sides.blue).await?;
+        // A standby takes no writes anyway, and its sessions end with their connections.
+        if !physical::is_standby(&sides.green).await? {
+            replicate::stop_writes(&sides.green).await?;
+        }
+        self.cut_connections(&sides.source);
+        self.cut_connections(&sides.target);
         Ok(())
     }
 
     /// Blue writes again, green does not, and both take connections.
     async fn restore(&self, sides: &Sides) {
-        for result in [
-            replicate::resume_writes(&sides.blue).await,
-            replicate::stop_writes(&sides.green).await,
-        ] {
+        let green = match physical::is_standby(&sides.green).await {
+            Ok(true) => Ok(()),
+            Ok(false) => replicate::stop_writes(&sides.green).await,
+            Err(error) => Err(error),
+        };
+        for result in [replicate::resume_writes(&sides.blue).await, green] {
             if let Err(error) = result {
                 tracing::warn!(%error, "a side could not be put back");
             }
         }
         self.set_mode(&sides.source, Mode::open()).await;
         self.set_mode(&sides.target, Mode::open()).await;
+    }
+}
+
+impl Account {
+    /// Whether green is a standby, which has nothing to synchronise.
+    fn is_physical(&self, id: &str) -> bool {
+        let deployment = self.deployments.get(id);
+        deployment.is_some_and(|found| found.replication == Replication::Physical)
     }
 }
 
@@ -267,265 +309,5 @@ impl super::account::MemberSwitch {
         if !matches!(self.status.as_deref(), Some("MISSING_SOURCE" | "MISSING_TARGET")) {
             self.status = Some("SWITCHOVER_IN_PROGRESS".to_owned());
         }
-    }
-}
-
-/// Kind and identifier of everything in a deployment, blue and green.
-fn parties(account: &Account, deployment: &Deployment) -> Vec<(&'static str, String)> {
-    deployment
-        .members
-        .iter()
-        .flat_map(|pair| std::iter::once(&pair.source).chain(&pair.target))
-        .map(|arn| kind_and_id(account, arn))
-        .collect()
-}
-
-/// `cluster` or `db`, and the identifier, of an ARN of this account.
-pub(super) fn kind_and_id(account: &Account, arn: &str) -> (&'static str, String) {
-    match arn.strip_prefix(&account.cluster_arn("")) {
-        Some(id) => ("cluster", id.to_owned()),
-        None => ("db", account.local_id("db", arn)),
-    }
-}
-
-/// What the events tell.
-#[derive(Debug, Clone, Copy)]
-enum Phase {
-    Started,
-    Sequences,
-    SequencesDone,
-    SequencesFailed,
-    Completed,
-}
-
-/// Events of the deployment and of each of its pairs.
-/// Source of the numbers: <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_Events.Messages.html>
-fn announce(account: &mut Account, id: &str, phase: Phase) {
-    let Some(deployment) = account.deployments.get(id).cloned() else {
-        return;
-    };
-    let target = deployment.target.clone().unwrap_or_default();
-    let source = deployment.source.clone();
-    match phase {
-        Phase::Started => account.event(
-            "RDS-EVENT-0247",
-            "blue-green-deployment",
-            id,
-            "notification",
-            format!("Switchover from {source} to {target} started."),
-        ),
-        Phase::Completed => account.event(
-            "RDS-EVENT-0248",
-            "blue-green-deployment",
-            id,
-            "notification",
-            "Switchover completed on blue/green deployment.",
-        ),
-        Phase::Sequences | Phase::SequencesDone | Phase::SequencesFailed => {}
-    }
-    for pair in deployment.members {
-        let Some(target) = pair.target else {
-            continue;
-        };
-        let (kind, blue) = kind_and_id(account, &pair.source);
-        let (_, green) = kind_and_id(account, &target);
-        let cluster = kind == "cluster";
-        let source_type = if cluster { "db-cluster" } else { "db-instance" };
-        // Only the writing side has sequences: the cluster, or the instance on its own.
-        let writes = cluster
-            || account
-                .instance(&blue)
-                .is_some_and(|found| found.cluster.is_none());
-        let (event, message) = match (phase, cluster) {
-            (Phase::Started, true) => (
-                "RDS-EVENT-0259",
-                format!("Switchover from DB cluster {blue} to {green} started."),
-            ),
-            (Phase::Started, false) => (
-                "RDS-EVENT-0250",
-                format!("Switchover from DB instance {blue} to {green} started."),
-            ),
-            (Phase::Completed, true) => (
-                "RDS-EVENT-0260",
-                format!(
-                    "Switchover from DB cluster {blue} to {green} completed and the clusters were renamed."
-                ),
-            ),
-            (Phase::Completed, false) => (
-                "RDS-EVENT-0251",
-                format!(
-                    "Switchover from DB instance {blue} to {green} completed and the instances were renamed."
-                ),
-            ),
-            (Phase::Sequences, _) if writes => (
-                if cluster {
-                    "RDS-EVENT-0311"
-                } else {
-                    "RDS-EVENT-0307"
-                },
-                format!(
-                    "Sequence sync for switchover of {blue} to {green} has initiated. It may lead to extended downtime."
-                ),
-            ),
-            (Phase::SequencesDone, _) if writes => (
-                if cluster {
-                    "RDS-EVENT-0312"
-                } else {
-                    "RDS-EVENT-0308"
-                },
-                format!("Sequence sync for switchover of {blue} to {green} has completed."),
-            ),
-            (Phase::SequencesFailed, _) if writes => (
-                if cluster {
-                    "RDS-EVENT-0314"
-                } else {
-                    "RDS-EVENT-0310"
-                },
-                format!(
-                    "Sequence sync for switchover of {blue} to {green} was cancelled because sequences failed to sync."
-                ),
-            ),
-            _ => continue,
-        };
-        let category = match phase {
-            Phase::SequencesFailed => "failure",
-            _ => "notification",
-        };
-        let source = if matches!(phase, Phase::Completed) {
-            &green
-        } else {
-            &blue
-        };
-        account.event(event, source_type, source, category, message);
-    }
-}
-
-/// Blue's names become `-oldN`, green takes blue's, and the deployment's ARNs follow, as the real API shows them.
-pub(super) fn swap_names(account: &mut Account, id: &str) {
-    let Some(mut deployment) = account.deployments.get(id).cloned() else {
-        return;
-    };
-    for pair in &mut deployment.members {
-        let Some(target) = pair.target.clone() else {
-            continue;
-        };
-        if matches!(pair.status.as_deref(), Some("MISSING_SOURCE" | "MISSING_TARGET")) {
-            continue;
-        }
-        let (kind, blue) = kind_and_id(account, &pair.source);
-        let (_, green) = kind_and_id(account, &target);
-        let old = account.old_name(kind, &blue);
-        let is_first = pair.source == deployment.source;
-        if kind == "cluster" {
-            account.rename_cluster(&blue, &old);
-            account.rename_cluster(&green, &blue);
-            swap_cluster(account, &old, &blue);
-        } else {
-            account.rename_instance(&blue, &old);
-            account.rename_instance(&green, &blue);
-            swap_instance(account, &old, &blue);
-        }
-        pair.source = account.arn(if kind == "cluster" { "cluster" } else { "db" }, &old);
-        pair.target = Some(account.arn(if kind == "cluster" { "cluster" } else { "db" }, &blue));
-        pair.status = Some("SWITCHOVER_COMPLETED".to_owned());
-        if is_first {
-            deployment.source.clone_from(&pair.source);
-            deployment.target.clone_from(&pair.target);
-        }
-    }
-    account.deployments.insert(deployment.id.clone(), deployment);
-}
-
-/// Endpoints move with the names, blue's tags replace all of green's, old blue stays read-only.
-fn swap_cluster(account: &mut Account, old: &str, new: &str) {
-    let mut taken: Option<(_, _, Tags)> = None;
-    if let Some(blue) = account.clusters.get_mut(old) {
-        taken = Some((
-            blue.endpoint.take(),
-            blue.reader_endpoint.take(),
-            blue.tags.clone(),
-        ));
-        blue.read_only = true;
-        blue.in_effect
-            .insert("default_transaction_read_only".to_owned(), "1".to_owned());
-    }
-    if let (Some(green), Some((endpoint, reader, tags))) = (account.clusters.get_mut(new), taken) {
-        green.endpoint = endpoint;
-        green.reader_endpoint = reader;
-        green.tags = tags;
-    }
-    // Custom endpoints belong to the name.
-    for endpoint in account
-        .endpoints
-        .values_mut()
-        .filter(|endpoint| endpoint.cluster == old)
-    {
-        new.clone_into(&mut endpoint.cluster);
-    }
-    for proxy in account
-        .proxies
-        .values_mut()
-        .filter(|proxy| proxy.target.as_deref() == Some(old))
-    {
-        proxy.target = Some(new.to_owned());
-    }
-}
-
-fn swap_instance(account: &mut Account, old: &str, new: &str) {
-    let mut taken = None;
-    if let Some(blue) = account.instances.get_mut(old) {
-        taken = Some((blue.endpoint.take(), blue.tags.clone()));
-    }
-    if let (Some(green), Some((endpoint, tags))) = (account.instances.get_mut(new), taken) {
-        green.endpoint = endpoint;
-        green.tags = tags;
-    }
-}
-
-/// Tells why it stopped, and leaves everything as it was.
-fn put_back(account: &mut Account, id: &str, stopped: &Stopped) {
-    let (reason, status, members) = match stopped {
-        Stopped::Refused(reason) => (reason, "AVAILABLE", "AVAILABLE"),
-        Stopped::RolledBack(reason, status) => (reason, status.as_str(), "SWITCHOVER_FAILED"),
-    };
-    set_status(
-        account,
-        id,
-        status,
-        Some(format!("Switchover was canceled: {reason}")),
-    );
-    let Some(deployment) = account.deployments.get_mut(id) else {
-        return;
-    };
-    for pair in &mut deployment.members {
-        if pair.status.as_deref() == Some("SWITCHOVER_IN_PROGRESS") {
-            pair.status = Some(members.to_owned());
-        }
-    }
-    let deployment = deployment.clone();
-    account.event(
-        "RDS-EVENT-0249",
-        "blue-green-deployment",
-        id,
-        "failure",
-        format!("Switchover canceled on blue/green deployment due to {reason}."),
-    );
-    for pair in deployment.members {
-        let Some(target) = pair.target else {
-            continue;
-        };
-        let (kind, blue) = kind_and_id(account, &pair.source);
-        let (_, green) = kind_and_id(account, &target);
-        let (event, source_type, what) = match kind {
-            "cluster" => ("RDS-EVENT-0261", "db-cluster", "DB cluster"),
-            _ => ("RDS-EVENT-0252", "db-instance", "DB instance"),
-        };
-        account.event(
-            event,
-            source_type,
-            &blue,
-            "failure",
-            format!("Switchover from {what} {blue} to {green} was canceled due to {reason}."),
-        );
     }
 }

@@ -63,6 +63,7 @@ impl Failed {
             Kind::Denied => (Why::Privilege, format!("rds:{} is not allowed", self.action)),
             Kind::Timeout => (Why::Timeout, format!("{} did not answer in time", self.action)),
             Kind::Unreachable => (Why::Unreachable, format!("{}: {}", self.action, self.message)),
+            _ if self.code.is_empty() => (Why::Error, format!("{}: {}", self.action, self.message)),
             _ => (
                 Why::Error,
                 format!("{}: {}: {}", self.action, self.code, self.message),
@@ -189,7 +190,7 @@ pub enum RdsError {
         action: &'static str,
     },
     /// Another answer.
-    #[error("RDS answered {action} with {code}: {message}")]
+    #[error("RDS answered {action} with {code} {message}")]
     Fault {
         /// The action.
         action: &'static str,
@@ -197,14 +198,6 @@ pub enum RdsError {
         code: String,
         /// AWS's words.
         message: String,
-    },
-    /// An answer without what it must have.
-    #[error("RDS's answer to {action} cannot be used: {what}")]
-    Answer {
-        /// The action.
-        action: &'static str,
-        /// What is missing.
-        what: String,
     },
 }
 
@@ -224,8 +217,7 @@ impl RdsError {
             | Self::BadCredentials { .. }
             | Self::Unreachable { .. }
             | Self::Timeout { .. }
-            | Self::Fault { .. }
-            | Self::Answer { .. } => false,
+            | Self::Fault { .. } => false,
         }
     }
 

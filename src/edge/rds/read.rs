@@ -33,10 +33,7 @@ pub(super) struct Reader {
 }
 
 fn filter(name: &str, value: &str) -> Filter {
-    Filter::builder()
-        .name(name)
-        .values(value)
-        .build()
+    Filter::builder().name(name).values(value).build()
 }
 
 fn unusable(action: &'static str, what: String) -> Failed {
@@ -383,6 +380,7 @@ impl Reader {
             let source = i.source_arn.filter(|arn| sources.contains(arn))?;
             Some(Integration {
                 name: i.integration_name.unwrap_or_default(),
+                arn: i.integration_arn,
                 source,
                 status: i.status.map(|s| s.as_str().to_owned()).unwrap_or_default(),
             })

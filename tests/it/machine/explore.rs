@@ -25,7 +25,7 @@ pub(super) struct Found {
 }
 
 /// The most situations one exploration may have, lest it grow unseen.
-const MOST: usize = 3_000_000;
+const MOST: usize = 500_000;
 
 /// Explores everything, or up to the first broken promise; with `wanted`, up to the first time that this one is broken.
 pub(super) fn explore(setup: &Setup, wanted: Option<Violation>) -> Found {

@@ -334,6 +334,8 @@ pub(super) struct Setup {
     pub(super) operators: usize,
     pub(super) budget: Budget,
     pub(super) mutant: Mutant,
+    /// Whether RDS, the checks and the samples go only the plainest ways, where the rest is what matters.
+    pub(super) plain: bool,
     /// Whether transitions are named; only wanted for the way to a finding.
     pub(super) labels: bool,
 }
@@ -420,6 +422,7 @@ impl Successors<'_> {
     /// RDS by itself.
     fn rds(&mut self) {
         let stages: &[Stage] = match self.from.rds.stage {
+            Running if self.setup.plain => &[Done, FailedMember],
             Running => &[Half, FailedMember, FailedQuietly, FailedTop],
             Half => &[TopFirst, Done, FailedMember, FailedQuietly, FailedTop, Torn],
             TopFirst => &[Done],
@@ -511,7 +514,17 @@ impl Successors<'_> {
             globe.interrupt(self.setup, i);
             self.push(format_args!("{i}: Ctrl-C"), globe);
         }
-        self.carry_out(i, effect);
+        // A request leaves at once when it may: nobody else's waiting fits in before it.
+        let leaving = |o: &Operator| matches!(o.queue.first(), Some(Effect::Submit { .. }));
+        if self
+            .from
+            .operators
+            .iter()
+            .enumerate()
+            .all(|(other, o)| other == i || !leaving(o))
+        {
+            self.carry_out(i, effect);
+        }
     }
 
     fn restart(&mut self, i: usize) {
@@ -566,9 +579,11 @@ impl Successors<'_> {
             Effect::Lock => {
                 let mut globe = base;
                 let event = match globe.lock {
-                    Some(other) if other != i => Event::LockRefused(Refusal::Locked {
-                        holder: other.to_string(),
-                    }),
+                    Some(other) if other != i && self.setup.mutant != Mutant::LocksDoNotExclude => {
+                        Event::LockRefused(Refusal::Locked {
+                            holder: other.to_string(),
+                        })
+                    }
                     _ => {
                         globe.lock = Some(i);
                         Event::Locked { at: now() }
@@ -581,7 +596,7 @@ impl Successors<'_> {
             Effect::Check => self.check(i, &base),
             Effect::Sample { after } => {
                 for delay in self.delays() {
-                    for calm in [true, false] {
+                    for calm in self.calm() {
                         let mut globe = base.clone();
                         globe.pass(after.as_secs() + delay);
                         let sample = globe.sample(self.setup, i, calm);
@@ -655,6 +670,14 @@ impl Successors<'_> {
         }
     }
 
+    fn calm(&self) -> Vec<bool> {
+        if self.setup.plain {
+            vec![true]
+        } else {
+            vec![true, false]
+        }
+    }
+
     fn fail_to_write(&mut self, i: usize, base: &Globe, record: &Record) {
         let broken = base.operators[i].broken;
         if !broken && base.budget.disk == 0 {
@@ -692,6 +715,9 @@ impl Successors<'_> {
             ] {
                 let mut globe = base.clone();
                 let mut digest = before;
+                if self.setup.plain && readiness != Readiness::Ready {
+                    continue;
+                }
                 if change {
                     if globe.budget.change == 0 {
                         continue;
@@ -720,7 +746,7 @@ impl Successors<'_> {
 
     fn look(&mut self, i: usize, base: &Globe) {
         for delay in self.delays() {
-            for calm in [true, false] {
+            for calm in self.calm() {
                 for (label, budget, look) in base.describe() {
                     let mut globe = base.clone();
                     globe.budget = budget;
@@ -792,7 +818,7 @@ impl Successors<'_> {
 impl Truth {
     fn observe(&mut self, config: &Config, calm: bool) {
         self.hold.observe(now(), calm, config.limits.max_gap);
-        if self.hold.lasted(now()) >= Some(seconds(1)) {
+        if self.hold.lasted(now()) >= Some(config.stable_for) {
             self.settled = Some(now());
         }
     }
@@ -1064,6 +1090,7 @@ impl Globe {
             ("a dry run submits", setup.config.dry_run),
             ("two submits for one journal", operator.submits > 0),
             ("submits without the intent on disk", !operator.intends()),
+            ("submits without the lock", !truth.held),
             (
                 "submits while the other operator is at it",
                 other_is_at_it && !self.lock_lost,

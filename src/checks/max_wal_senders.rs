@@ -1,0 +1,61 @@
+//! Blue has a WAL sender for every database beside those of its readers.
+
+use super::{
+    Ctx,
+    room::{self, Room, plural},
+    shared::{self, Apply, Databases, Sender, Slot},
+};
+use crate::{
+    model::{Engine, Side},
+    verdict::Verdict,
+};
+
+/// Senders to spare for backups, new readers, and a connection that is not noticed dead yet.
+const SPARE: i64 = 5;
+
+pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
+    let databases = match Databases::of(ctx, Side::Blue) {
+        Ok(databases) => databases,
+        Err(unseen) => return room::blind(unseen),
+    };
+    let senders = ctx.rows::<Sender>(Side::Blue, "senders");
+    let slots = ctx.rows::<Slot>(Side::Blue, "slots");
+    if !senders.unseen.is_empty() || !slots.unseen.is_empty() {
+        return room::blind(senders.unseen.into_iter().chain(slots.unseen).collect());
+    }
+    let green = ctx.rows::<Apply>(Side::Green, "apply").rows;
+    let services = |slot: &str| {
+        let slot = slots.rows.iter().find(|(_, s)| s.name == slot);
+        slot.is_some_and(|(_, s)| shared::is_services(s, &green))
+    };
+    let consumers = senders.rows.iter().filter(|(_, s)| s.logical && s.slot.as_deref().is_some_and(|slot| !services(slot)));
+    let consumers = room::count(consumers.count());
+    let physical = senders.rows.iter().filter(|(_, s)| !s.logical).count();
+    // A reader that is restarting right now has no sender; the control plane knows it all the same. Aurora's readers
+    // share the volume and take none.
+    let readers = match (ctx.situation.engine, ctx.facts.rds.known().and_then(|rds| rds.blue.known())) {
+        (Engine::Rds, Some(topology)) => topology.readers().max(physical),
+        _ => physical,
+    };
+    let readers = room::count(readers);
+    let managed = shared::managed(ctx);
+    let own = room::count(databases.own.len()) + readers + consumers;
+    let all = room::count(databases.all()) + readers + consumers;
+    let needed = if managed { all } else { own };
+    Room {
+        setting: "max_wal_senders",
+        side: Side::Blue,
+        needed,
+        wanted: all,
+        comfortable: all + SPARE,
+        advised: all + 2 * SPARE,
+        arithmetic: format!(
+            "{} + {} + {} = {needed}",
+            databases.words(),
+            plural(readers, "reader"),
+            plural(consumers, "other consumer"),
+        ),
+        otherwise: "green cannot connect for the last databases",
+    }
+    .verdict(ctx)
+}

@@ -1,0 +1,62 @@
+//! The apply workers find processes beside the launcher, extensions and parallel queries.
+
+use super::{
+    Ctx,
+    room::{self, Room, plural},
+    shared::{self, Databases},
+};
+use crate::{
+    model::Side,
+    verdict::{Unseen, Verdict},
+};
+
+pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
+    let databases = match Databases::of(ctx, Side::Blue) {
+        Ok(databases) => databases,
+        Err(unseen) => return room::blind(unseen),
+    };
+    let extensions = match shared::extension_workers(ctx, Side::Blue) {
+        Ok(extensions) => extensions,
+        Err(unseen) => return room::blind(unseen),
+    };
+    let published = match published(ctx) {
+        Ok(published) => published,
+        Err(unseen) => return room::blind(vec![unseen]),
+    };
+    let extension_workers: i64 = extensions.iter().map(|(_, n)| n).sum();
+    let count = if shared::managed(ctx) {
+        databases.all()
+    } else {
+        databases.own.len()
+    };
+    let needed = room::count(count) + 1 + extension_workers;
+    let all = room::count(databases.all()) + 1 + extension_workers;
+    let sum = published.iter().map(|(_, n)| n).sum::<i64>();
+    let terms: Vec<String> = published.iter().map(|(name, n)| format!("{name} {n}")).collect();
+    Room {
+        setting: "max_worker_processes",
+        side: Side::Blue,
+        needed,
+        wanted: all,
+        comfortable: sum.max(all),
+        advised: sum.max(all),
+        arithmetic: format!(
+            "{} + 1 launcher + {} = {needed}; AWS advises {} = {sum}",
+            databases.words(),
+            plural(extension_workers, "extension worker"),
+            terms.join(" + "),
+        ),
+        otherwise: "the last apply workers do not start",
+    }
+    .verdict(ctx)
+}
+
+/// The sum that AWS publishes for this parameter, term by term.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Replication.Logical-Configure.html>
+fn published(ctx: &Ctx<'_>) -> Result<Vec<(&'static str, i64)>, Unseen> {
+    let settings = ctx.settings(Side::Blue);
+    ["max_logical_replication_workers", "autovacuum_max_workers", "max_parallel_workers"]
+        .into_iter()
+        .map(|name| Ok((name, settings.number(name)?)))
+        .collect()
+}

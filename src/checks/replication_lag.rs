@@ -1,0 +1,192 @@
+//! Green is close behind blue in every database, and does not fall further behind.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{
+    Ctx,
+    shared::{Lag, Pace},
+};
+use crate::{
+    model::Side,
+    policy::Thresholds,
+    verdict::{Finding, Judgement, Level, Verdict},
+};
+
+/// Up to here the distance is noise: positions move only with the log, and other databases write it too.
+const QUIET_BYTES: i64 = 1 << 20;
+/// Below this seconds mean nothing: an idle server keeps a small distance for long, and the sender's own figures are old.
+const SECONDS_COUNT_FROM: i64 = 64 << 10;
+/// An apply worker that lives replies at least every `wal_receiver_status_interval` (10 s).
+const SILENCE_SECONDS: f64 = 30.0;
+
+/// What is wrong with one slot's lag.
+#[derive(Debug, PartialEq)]
+pub(super) struct Behind {
+    pub(super) level: Level,
+    pub(super) message: String,
+}
+
+/// Weighs the looks at one slot, oldest first.
+pub(super) fn weigh(place: &str, looks: &[(Timestamp, Lag)], thresholds: &Thresholds) -> Option<Behind> {
+    let (_, last) = looks.last()?;
+    let bytes = last.lag_bytes?;
+    let pace = Pace::of(looks);
+    let seconds = if bytes > SECONDS_COUNT_FROM {
+        pace.seconds_behind.max(reported(last))
+    } else {
+        0.0
+    };
+    let blocker = |message: String| Some(Behind { level: Level::Blocker, message });
+    let limit = i64::try_from(thresholds.max_lag_bytes).unwrap_or(i64::MAX);
+    if bytes > limit {
+        return blocker(format!("{place} is {} behind (at most {}){}", size(bytes), size(limit), pace.words()));
+    }
+    if seconds > thresholds.max_lag_seconds {
+        let most = thresholds.max_lag_seconds;
+        return blocker(format!("{place} is {seconds:.1} s behind (at most {most} s){}", pace.words()));
+    }
+    if bytes > 0
+        && let Some(silence) = last.last_reply_seconds.filter(|s| *s > SILENCE_SECONDS)
+    {
+        return blocker(format!("{place} has confirmed nothing for {silence:.0} s: its apply worker is stuck"));
+    }
+    if bytes > QUIET_BYTES && pace.growing {
+        return blocker(format!("{place} falls further behind: {}{}", size(bytes), pace.words()));
+    }
+    if bytes > QUIET_BYTES && pace.stalled {
+        return blocker(format!("{place} is {} behind and confirms nothing{}", size(bytes), pace.words()));
+    }
+    (bytes > QUIET_BYTES).then(|| Behind {
+        level: Level::Warning,
+        message: format!("{place} is {} behind{}", size(bytes), pace.words()),
+    })
+}
+
+/// The longest of the sender's lags.
+fn reported(lag: &Lag) -> f64 {
+    let all = [lag.write_lag_seconds, lag.flush_lag_seconds, lag.replay_lag_seconds];
+    all.into_iter().flatten().fold(0.0, f64::max)
+}
+
+pub(super) fn size(bytes: i64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
+    let value = bytes as f64;
+    match bytes {
+        ..1024 => format!("{bytes} bytes"),
+        1024..1_048_576 => format!("{:.1} kB", value / 1024.0),
+        1_048_576..1_073_741_824 => format!("{:.1} MB", value / 1_048_576.0),
+        _ => format!("{:.1} GB", value / 1_073_741_824.0),
+    }
+}
+
+pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
+    let mut judgement = Judgement::new();
+    let mut looks: BTreeMap<String, Vec<(Timestamp, Lag)>> = BTreeMap::new();
+    for sample in &ctx.facts.lag {
+        match sample.blue.get() {
+            Ok(rows) => {
+                for row in rows.rows.iter().filter_map(Lag::parse) {
+                    looks.entry(row.slot.clone()).or_default().push((sample.at, row));
+                }
+            }
+            Err((why, detail)) => judgement.unseen("blue:lag", format!("{why}: {detail}")),
+        }
+    }
+    if ctx.facts.lag.is_empty() {
+        let once = ctx.rows::<Lag>(Side::Blue, "lag");
+        judgement.blind(once.unseen);
+        for (_, row) in once.rows {
+            looks.entry(row.slot.clone()).or_default().push((ctx.facts.collected_at, row));
+        }
+    }
+    if looks.is_empty() {
+        judgement.unseen("blue:lag", "blue has no slot of the deployment");
+    }
+    let mut notes = Vec::new();
+    for (slot, looks) in &looks {
+        let Some((_, last)) = looks.last() else { continue };
+        let database = last.database.as_deref().unwrap_or_default();
+        let place = format!("database {database}");
+        let Some(bytes) = last.lag_bytes else {
+            judgement.unseen(slot.as_str(), "its position is not known");
+            continue;
+        };
+        if last.active && last.state.is_none() {
+            judgement.unseen(slot.as_str(), "its seconds are hidden: grant pg_monitor to the checking role");
+        }
+        notes.push(format!("{place} {}", size(bytes)));
+        if let Some(behind) = weigh(&place, looks, &ctx.policy.thresholds) {
+            let pace = Pace::of(looks);
+            judgement.find(
+                Finding::new(slot.as_str(), behind.message)
+                    .on(Side::Blue)
+                    .at(behind.level)
+                    .fix("-- wait, or lower the write load on blue; long transactions and large imports come as one piece")
+                    .evidence("lag bytes", bytes)
+                    .evidence("looks", looks.len())
+                    .evidence("log written per second", pace.written_per_second)
+                    .evidence("log confirmed per second", pace.confirmed_per_second)
+                    .evidence("active", last.active)
+                    .evidence("wal_status", last.wal_status.clone()),
+            );
+        }
+    }
+    judgement.done_with(notes.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn looks(points: &[(i64, u64, u64)]) -> Vec<(Timestamp, Lag)> {
+        points
+            .iter()
+            .map(|&(second, current, confirmed)| {
+                let lsn = |n: u64| crate::model::Lsn(n).to_string();
+                let row = serde_json::json!({
+                    "slot": "rds_app", "database": "app", "active": true, "state": "streaming",
+                    "confirmed_flush_lsn": lsn(confirmed), "restart_lsn": lsn(confirmed), "current_lsn": lsn(current),
+                    "lag_bytes": current - confirmed, "wal_status": "reserved", "write_lag_seconds": null,
+                    "flush_lag_seconds": null, "replay_lag_seconds": 0.5, "last_reply_seconds": 0.1,
+                });
+                let at = Timestamp::from_second(1_800_000_000 + second).expect("a moment");
+                (at, Lag::parse(&row).expect("a row of the probe"))
+            })
+            .collect()
+    }
+
+    fn level(points: &[(i64, u64, u64)]) -> Option<Level> {
+        weigh("app", &looks(points), &Thresholds::default()).map(|b| b.level)
+    }
+
+    const MB: u64 = 1 << 20;
+
+    #[test]
+    fn a_small_distance_is_no_lag_even_if_it_grows() {
+        assert_eq!(level(&[(0, 1000, 1000), (1, 2000, 1500), (2, 9000, 2000)]), None);
+        assert_eq!(level(&[(0, 900, 100), (1, 900, 100), (2, 900, 100)]), None);
+    }
+
+    #[test]
+    fn thresholds_growth_and_standstill_block() {
+        assert_eq!(level(&[(0, 100 * MB, 80 * MB)]), Some(Level::Blocker));
+        assert_eq!(level(&[(0, 10 * MB, 8 * MB), (1, 13 * MB, 10 * MB), (2, 16 * MB, 12 * MB)]), Some(Level::Blocker));
+        assert_eq!(level(&[(0, 10 * MB, 7 * MB), (1, 10 * MB, 7 * MB), (2, 10 * MB, 7 * MB)]), Some(Level::Blocker));
+        // Behind, but catching up.
+        assert_eq!(level(&[(0, 10 * MB, 4 * MB), (1, 11 * MB, 7 * MB), (2, 12 * MB, 9 * MB)]), Some(Level::Warning));
+        // Confirmed only what was current 12 seconds ago.
+        let slow = level(&[(0, 3 * MB, MB), (12, 5 * MB, 3 * MB - 1)]);
+        assert_eq!(slow, Some(Level::Blocker));
+    }
+
+    #[test]
+    fn a_worker_that_is_silent_blocks_however_small_the_distance() {
+        let mut looks = looks(&[(0, 500, 100)]);
+        looks[0].1.last_reply_seconds = Some(45.0);
+        let behind = weigh("app", &looks, &Thresholds::default()).expect("a finding");
+        assert_eq!(behind.level, Level::Blocker);
+        assert!(behind.message.contains("45 s"), "{}", behind.message);
+    }
+}

@@ -1,0 +1,69 @@
+//! Every slot of the deployment is read, and has kept its log.
+
+use super::{
+    Ctx,
+    shared::{self, Apply, Database, Slot},
+};
+use crate::{
+    model::Side,
+    verdict::{Finding, Judgement, Level, Verdict},
+};
+
+pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
+    let slots = ctx.rows::<Slot>(Side::Blue, "slots");
+    let green = ctx.rows::<Apply>(Side::Green, "apply").rows;
+    let mut judgement = Judgement::new();
+    judgement.more(slots.more);
+    judgement.blind(slots.unseen);
+    let services: Vec<&Slot> = slots.rows.iter().map(|(_, s)| s).filter(|s| shared::is_services(s, &green)).collect();
+    for slot in &services {
+        let database = slot.database.as_deref().unwrap_or_default();
+        let status = slot.wal_status.as_deref().unwrap_or_default();
+        let place = format!("slot {} of database {database}", slot.name);
+        let finding = |message: String| {
+            Finding::new(&slot.name, message)
+                .on(Side::Blue)
+                .evidence("database", database)
+                .evidence("active", slot.active)
+                .evidence("wal_status", status)
+        };
+        if status == "lost" || slot.invalidation.is_some() {
+            let why = slot.invalidation.as_deref().unwrap_or("its log is gone");
+            judgement.find(
+                finding(format!("{place} is lost ({why}): green can never catch up"))
+                    .fix("-- delete the deployment and create it anew"),
+            );
+        } else if status == "unreserved" {
+            judgement.find(
+                finding(format!("{place} is about to be lost: the log it needs may be removed at the next checkpoint"))
+                    .fix(shared::set_parameter(ctx, Side::Blue, "max_slot_wal_keep_size", "-1")),
+            );
+        } else if !slot.active {
+            judgement.find(
+                finding(format!("{place} is not read: green gets no changes of that database"))
+                    .fix("-- read green's log: the apply worker says there why it stopped"),
+            );
+        } else if status == "extended" {
+            judgement.find(
+                finding(format!("{place} keeps more log than max_wal_size: green is far behind")).at(Level::Warning),
+            );
+        }
+    }
+    // A database that was made after the deployment has none, and green does not have the database either.
+    let databases = ctx.rows::<Database>(Side::Blue, "databases");
+    judgement.blind(databases.unseen);
+    for (_, database) in databases.rows {
+        let counts = database.allows_connections && !database.is_template && database.name != "rdsadmin";
+        if counts && !services.iter().any(|s| s.database.as_deref() == Some(&*database.name)) {
+            judgement.find(
+                Finding::new(
+                    database.name.as_str(),
+                    format!("database {} has no slot of the deployment: its changes do not reach green", database.name),
+                )
+                .on(Side::Blue)
+                .fix("-- delete the deployment and create it anew, or drop the database if it was made since"),
+            );
+        }
+    }
+    judgement.done_with(format!("{} slots, all read", services.len()))
+}

@@ -1,0 +1,80 @@
+//! Every subscription of green is enabled, applies changes, and makes no errors.
+
+use super::{Ctx, shared::Apply};
+use crate::{
+    model::{Side, quote_ident},
+    verdict::{Finding, Judgement, Level, Verdict},
+};
+
+/// Errors that this run saw happen: the counters of the last look less those of the first.
+fn new_errors(ctx: &Ctx<'_>, subscription: &Apply) -> i64 {
+    let counts: Vec<i64> = ctx
+        .facts
+        .lag
+        .iter()
+        .filter_map(|sample| sample.green.known())
+        .filter_map(|rows| {
+            let rows = rows.rows.iter().filter_map(Apply::parse);
+            rows.into_iter()
+                .find(|a| a.name == subscription.name && a.database == subscription.database)
+                .map(|a| a.errors())
+        })
+        .collect();
+    match (counts.first(), counts.last()) {
+        (Some(first), Some(last)) => last - first,
+        _ => 0,
+    }
+}
+
+pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
+    let subscriptions = ctx.rows::<Apply>(Side::Green, "apply");
+    let mut judgement = Judgement::new();
+    judgement.more(subscriptions.more);
+    judgement.blind(subscriptions.unseen);
+    if subscriptions.rows.is_empty() && judgement.clean() {
+        judgement.find(
+            Finding::new("subscriptions", "green has no subscription: nothing replicates to it")
+                .on(Side::Green)
+                .fix("-- green is no target of logical replication (any more): create the deployment anew"),
+        );
+    }
+    let n = subscriptions.rows.len();
+    for (_, subscription) in subscriptions.rows {
+        let name = quote_ident(&subscription.name);
+        let mut finding = |message: String, level: Level, fix: &str| {
+            judgement.find(
+                Finding::new(&name, message)
+                    .in_database(Some(&subscription.database))
+                    .on(Side::Green)
+                    .at(level)
+                    .fix(fix)
+                    .evidence("enabled", subscription.enabled)
+                    .evidence("apply worker", subscription.pid)
+                    .evidence("apply errors", subscription.apply_errors)
+                    .evidence("sync errors", subscription.sync_errors)
+                    .evidence("received", subscription.received_lsn.clone())
+                    .evidence("confirmed", subscription.latest_end_lsn.clone())
+                    .evidence("seconds since the last message", subscription.last_message_seconds),
+            );
+        };
+        let log = "-- read green's log: the apply worker says there why it stops (duplicate key, missing column, …)";
+        if !subscription.enabled {
+            finding(
+                format!("subscription {name} is disabled: changes wait on blue"),
+                Level::Blocker,
+                &format!("alter subscription {name} enable;"),
+            );
+        } else if subscription.pid.is_none() {
+            finding(format!("subscription {name} has no apply worker"), Level::Blocker, log);
+        } else if new_errors(ctx, &subscription) > 0 {
+            finding(format!("the apply worker of {name} fails again and again"), Level::Blocker, log);
+        } else if subscription.errors() > 0 {
+            finding(
+                format!("the apply worker of {name} has failed {} times since its counters were reset", subscription.errors()),
+                Level::Warning,
+                log,
+            );
+        }
+    }
+    judgement.done_with(format!("{n} subscriptions, all applying"))
+}

@@ -1,0 +1,239 @@
+//! What every format for people says first: the answer, the upgrade, how far the look went, what was found.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{
+    View,
+    text::{bytes, count, one_line, printable},
+};
+use crate::{
+    baseline::Since,
+    model::{DeploymentStatus, Phase},
+    report::{CheckReport, Headline, Outcome, Report, ReportedFinding, ReportedUnseen},
+    verdict::Level,
+};
+
+/// The answer in a word or two.
+pub(super) fn word(headline: Headline) -> &'static str {
+    match headline {
+        Headline::Ready => "READY",
+        Headline::NotReady => "NOT READY",
+        Headline::NotDetermined => "NOT DETERMINED",
+    }
+}
+
+/// What the answer is about: follows the word.
+pub(super) fn question(report: &Report) -> String {
+    let question = match report.situation.phase {
+        Phase::Create => "to create a blue/green deployment",
+        Phase::Switchover => "to switch over",
+        Phase::Verify => "after the switchover",
+    };
+    let only = if report.situation.databases_only {
+        ", as far as the databases can tell"
+    } else {
+        ""
+    };
+    format!("{question}{only}")
+}
+
+/// How a check came out, in one word.
+pub(super) fn outcome(check: &CheckReport) -> &'static str {
+    match check.outcome {
+        Outcome::Passed { .. } => "passed",
+        Outcome::Failed if check.open(Level::Notice) == 0 => "waived",
+        Outcome::Failed => "failed",
+        Outcome::Skipped { .. } => "skipped",
+        Outcome::Unknown => "not determined",
+    }
+}
+
+/// Open findings by level, and waived ones: `2 blockers, 1 warning, 1 waived`.
+pub(super) fn found(report: &Report) -> String {
+    let mut found: Vec<String> = Level::ALL
+        .into_iter()
+        .map(|level| (report.count(level), level))
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, level)| count(n, &level.to_string()))
+        .collect();
+    if report.waived() > 0 {
+        found.push(format!("{} waived", report.waived()));
+    }
+    if found.is_empty() {
+        "nothing".to_owned()
+    } else {
+        found.join(", ")
+    }
+}
+
+/// The findings of a check that a report shows: open ones, and with a baseline only what is new or worse.
+pub(super) fn shown(check: &CheckReport) -> Vec<&ReportedFinding> {
+    let open = |f: &&ReportedFinding| f.waived.is_none() && f.since != Some(Since::Known);
+    check.findings.iter().filter(open).collect()
+}
+
+/// The blind spots of a check that a report shows, likewise.
+pub(super) fn shown_unseen(check: &CheckReport) -> Vec<&ReportedUnseen> {
+    let open = |u: &&ReportedUnseen| u.waived.is_none() && u.since != Some(Since::Known);
+    check.unseen.iter().filter(open).collect()
+}
+
+/// ` on blue`, where it lies on a side.
+pub(super) fn place(finding: &ReportedFinding) -> String {
+    let side = finding.side.map_or(String::new(), |s| format!(" on {s}"));
+    format!("{}{side}", one_line(&finding.subject))
+}
+
+/// The fixes of findings, each once, under the database that they are for; none where all are for the same one.
+pub(super) fn fixes(findings: &[&ReportedFinding]) -> Vec<(Option<String>, Vec<String>)> {
+    let mut by_database: Vec<(Option<String>, Vec<String>)> = Vec::new();
+    let mut seen = BTreeSet::new();
+    for finding in findings {
+        let Some(fix) = finding.fix.as_deref().map(str::trim_end) else {
+            continue;
+        };
+        if !seen.insert((&finding.database, fix)) {
+            continue;
+        }
+        match by_database.iter_mut().find(|(d, _)| *d == finding.database) {
+            Some((_, fixes)) => fixes.push(printable(fix)),
+            None => by_database.push((finding.database.clone(), vec![printable(fix)])),
+        }
+    }
+    if let [(database, _)] = by_database.as_mut_slice() {
+        *database = None;
+    }
+    by_database
+}
+
+/// Evidence as people read it.
+pub(super) fn evidence(finding: &ReportedFinding) -> Vec<(String, String)> {
+    finding
+        .evidence
+        .iter()
+        .map(|(key, value)| (one_line(&key.replace('_', " ")), one_line(&human(key, value))))
+        .collect()
+}
+
+fn human(key: &str, value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(n) if key.contains("bytes") => n.as_u64().map_or_else(|| n.to_string(), bytes),
+        Value::Null => "unknown".to_owned(),
+        Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// Label and text of each line under the answer.
+pub(super) fn rows(view: View<'_>) -> Vec<(&'static str, String)> {
+    let report = view.report;
+    let mut rows = subject(view);
+    rows.push(("because", report.because.clone()));
+    let coverage = &report.coverage;
+    rows.push((
+        "looked at",
+        format!(
+            "{} of {}; {} judged, {} not determined, {} skipped",
+            coverage.databases_seen,
+            count(coverage.databases as u64, "database"),
+            count(coverage.judged as u64, "check"),
+            coverage.unknown,
+            coverage.skipped
+        ),
+    ));
+    rows.push(("found", found(report)));
+    if let Some(baseline) = &report.baseline {
+        rows.push((
+            "since",
+            format!(
+                "{} of {}: {} known and not shown, {} gone; the verdict counts all",
+                baseline.file, baseline.collected_at, baseline.known, baseline.gone
+            ),
+        ));
+    }
+    if report.situation.databases_only {
+        rows.push((
+            "not asked",
+            "RDS: status, versions, parameter groups and limits were not looked at".to_owned(),
+        ));
+    }
+    let policy = match (&report.policy_file, report.fail_on) {
+        (None, Level::Blocker) => None,
+        (Some(file), level) => Some(format!("{file}, fails on {level}")),
+        (None, level) => Some(format!("fails on {level}")),
+    };
+    rows.extend(policy.map(|policy| ("policy", policy)));
+    rows.into_iter()
+        .map(|(label, text)| (label, one_line(&text)))
+        .collect()
+}
+
+fn subject(view: View<'_>) -> Vec<(&'static str, String)> {
+    let mut rows = Vec::new();
+    let situation = &view.report.situation;
+    let rds = view.facts.rds.known();
+    let mut what = situation.engine.to_string();
+    if let Some(source) = situation.source {
+        what.push_str(&format!(" {source}"));
+    }
+    match situation.target {
+        Some(target) => what.push_str(&format!(" to {target}")),
+        None => what.push_str(", target not given"),
+    }
+    if let Some(replication) = situation.replication {
+        what.push_str(&format!(", {replication} replication"));
+    }
+    if let Some(name) = &view.facts.request.subject {
+        let place = rds.map_or(String::new(), |r| {
+            let account = r
+                .account
+                .known()
+                .map_or(String::new(), |a| format!(", account {a}"));
+            let url = r
+                .endpoint_url
+                .as_ref()
+                .map_or(String::new(), |u| format!(", through {u}"));
+            format!(" in {}{account}{url}", r.region)
+        });
+        rows.push(("subject", format!("{name}{place}")));
+    }
+    rows.push(("upgrade", what));
+    for (label, server) in [
+        ("blue", Some(&view.facts.blue)),
+        ("green", view.facts.green.as_ref()),
+    ] {
+        if let Some(server) = server {
+            let text = match server.get() {
+                Ok(server) => format!(
+                    "{} as {}, PostgreSQL {}",
+                    server.endpoint, server.role, server.version
+                ),
+                Err((why, detail)) => format!("{why}: {detail}"),
+            };
+            rows.push((label, text));
+        }
+    }
+    let deployment = rds.and_then(|r| r.deployment.known()).and_then(Option::as_ref);
+    if let Some(deployment) = deployment {
+        let details = deployment
+            .status_details
+            .as_ref()
+            .map_or(String::new(), |d| format!(" ({d})"));
+        rows.push((
+            "deployment",
+            format!(
+                "{} {}, {}{details}",
+                deployment.name, deployment.id, deployment.status
+            ),
+        ));
+        if deployment.status != DeploymentStatus::Available {
+            for task in deployment.tasks.iter().filter(|t| t.status != "COMPLETED") {
+                rows.push(("", format!("task {} {}", task.name, task.status)));
+            }
+        }
+    }
+    rows
+}
