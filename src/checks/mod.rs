@@ -199,7 +199,7 @@ checks! {
     judge "compare/tables-on-green" => tables_on_green;
     judge "compare/objects-on-green" => objects_on_green;
     judge "compare/published-tables" => published_tables;
-    judge "compare/extensions-on-green" => extensions_on_green;
+    judge "compare/extensions-kept" => extensions_kept;
     judge "compare/sequences-on-green" => sequences_on_green;
     judge "compare/database-roles-on-green" => database_roles_on_green;
     judge "compare/grants-on-green" => grants_on_green;
@@ -214,7 +214,6 @@ checks! {
     judge "verify/sequences-ahead" => sequences_ahead;
     judge "verify/replication-leftovers" => replication_leftovers;
     judge "verify/old-side-idle" => old_side_idle;
-    rows "verify/extensions-at-default";
     rows "verify/views-to-refresh";
 }
 

@@ -33,9 +33,10 @@ struct Subscription {
 pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     let mut judgement = Judgement::new();
     let subscriptions = ctx.rows::<Subscription>(Side::Green, "subscriptions");
-    let none = subscriptions.rows.iter().all(|(_, s)| s.of_the_server == 0);
-    judgement.blind(subscriptions.unseen);
-    if none && judgement.clean() {
+    let none = !subscriptions.rows.is_empty() && subscriptions.rows.iter().all(|(_, s)| s.of_the_server == 0);
+    if !subscriptions.unseen.is_empty() {
+        judgement.blind(subscriptions.unseen);
+    } else if none {
         judgement.unseen("green", "it has no subscription (see subscription-health)");
         return judgement.done();
     }

@@ -233,7 +233,7 @@ fn server_wide(ctx: &Ctx<'_>, judgement: &mut Judgement) -> usize {
         let (b, g) = match (b, g) {
             (Some(b), Some(g)) => (b, g),
             // Hidden from roles without pg_read_all_settings; other names may be new or gone.
-            (None, _) | (_, None) if *rule == Rule::Members => {
+            (None, _) | (_, None) if *name == "shared_preload_libraries" => {
                 judgement.unseen(
                     format!("setting {name}"),
                     "no privilege: grant pg_monitor to the checking role",
