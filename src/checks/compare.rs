@@ -15,56 +15,123 @@ pub(super) struct Pair<T> {
     pub(super) green: Option<T>,
 }
 
-/// Every name of a shared probe that is on either side of a database that both sides could be asked about. What could not be asked
-/// becomes a blind spot; a database that is on one side only is left to `databases-on-green`.
+/// Every name of a probe that is on either side of a database in which both sides answered it. What could not be asked becomes a
+/// blind spot, never a difference; a database that is on one side only is left to `databases-on-green`.
 pub(super) fn pairs<T: DeserializeOwned>(
     ctx: &Ctx<'_>,
     judgement: &mut Judgement,
     probe: &str,
     name: impl Fn(&T) -> String,
 ) -> Vec<Pair<T>> {
-    let mut sides = [Side::Blue, Side::Green].map(|side| {
-        let gathered = ctx.rows::<T>(side, probe);
-        if gathered.more > 0 {
-            judgement.unseen(
-                format!("{side}:{probe}"),
-                format!("{} rows did not travel", gathered.more),
-            );
-        }
-        judgement.blind(gathered.unseen);
-        let mut by_database: BTreeMap<DbName, BTreeMap<String, T>> = BTreeMap::new();
-        for (database, row) in gathered.rows {
-            by_database
-                .entry(database.unwrap_or_default())
-                .or_default()
-                .insert(name(&row), row);
-        }
-        by_database
-    });
-    let asked = [Side::Blue, Side::Green].map(|side| databases(ctx, side));
-    let [blue, green] = &mut sides;
-    let mut out = Vec::new();
-    for database in asked[0].intersection(&asked[1]) {
-        let mut on_blue = blue.remove(database).unwrap_or_default();
-        let mut on_green = green.remove(database).unwrap_or_default();
-        let names: BTreeSet<String> = on_blue.keys().chain(on_green.keys()).cloned().collect();
-        out.extend(names.into_iter().map(|name| Pair {
-            database: database.clone(),
-            blue: on_blue.remove(&name),
-            green: on_green.remove(&name),
-            name,
-        }));
+    let [mut blue, mut green] = SIDES.map(|side| by_database(ctx, judgement, side, probe, &name));
+    let asked = SIDES.map(|side| databases(ctx, side, &ctx.probe_name(probe)));
+    asked[0]
+        .intersection(&asked[1])
+        .flat_map(|database| {
+            let blue = blue.remove(database).unwrap_or_default();
+            let green = green.remove(database).unwrap_or_default();
+            zip(database, blue, green)
+        })
+        .collect()
+}
+
+/// The same for a probe that is asked once a server; the pairs' database is empty.
+pub(super) fn server_pairs<T: DeserializeOwned>(
+    ctx: &Ctx<'_>,
+    judgement: &mut Judgement,
+    probe: &str,
+    name: impl Fn(&T) -> String,
+) -> Vec<Pair<T>> {
+    let probe_name = ctx.probe_name(probe);
+    let [mut blue, mut green] = SIDES.map(|side| by_database(ctx, judgement, side, probe, &name));
+    let answered = |side| {
+        ctx.server(side)
+            .is_ok_and(|s| s.probes.get(&probe_name).is_some_and(|f| f.known().is_some()))
+    };
+    if !SIDES.into_iter().all(answered) {
+        return Vec::new();
+    }
+    let all = String::new();
+    zip(
+        &all,
+        blue.remove(&all).unwrap_or_default(),
+        green.remove(&all).unwrap_or_default(),
+    )
+}
+
+const SIDES: [Side; 2] = [Side::Blue, Side::Green];
+
+fn by_database<T: DeserializeOwned>(
+    ctx: &Ctx<'_>,
+    judgement: &mut Judgement,
+    side: Side,
+    probe: &str,
+    name: impl Fn(&T) -> String,
+) -> BTreeMap<DbName, BTreeMap<String, T>> {
+    let gathered = ctx.rows::<T>(side, probe);
+    if gathered.more > 0 {
+        judgement.unseen(
+            format!("{side}:{probe}"),
+            format!("{} rows did not travel", gathered.more),
+        );
+    }
+    judgement.blind(gathered.unseen);
+    let mut out: BTreeMap<DbName, BTreeMap<String, T>> = BTreeMap::new();
+    for (database, row) in gathered.rows {
+        out.entry(database.unwrap_or_default())
+            .or_default()
+            .insert(name(&row), row);
     }
     out
 }
 
-/// Databases of a side that could be asked.
-fn databases(ctx: &Ctx<'_>, side: Side) -> BTreeSet<DbName> {
+fn zip<T>(database: &DbName, mut blue: BTreeMap<String, T>, mut green: BTreeMap<String, T>) -> Vec<Pair<T>> {
+    let names: BTreeSet<String> = blue.keys().chain(green.keys()).cloned().collect();
+    names
+        .into_iter()
+        .map(|name| Pair {
+            database: database.clone(),
+            blue: blue.remove(&name),
+            green: green.remove(&name),
+            name,
+        })
+        .collect()
+}
+
+/// Databases of a side in which the probe was answered.
+fn databases(ctx: &Ctx<'_>, side: Side, probe: &str) -> BTreeSet<DbName> {
     let server = ctx.server(side).ok();
     server
         .into_iter()
         .flat_map(|s| &s.databases)
-        .filter(|(_, facts)| facts.known().is_some())
+        .filter(|(_, facts)| {
+            facts
+                .known()
+                .and_then(|probes| probes.get(probe))
+                .is_some_and(|f| f.known().is_some())
+        })
         .map(|(name, _)| name.clone())
         .collect()
 }
+
+/// `1 table`, `2 tables`.
+pub(super) fn count(n: usize, one: &str) -> String {
+    match n {
+        1 => format!("1 {one}"),
+        n if one.ends_with('x') => format!("{n} {one}es"),
+        n => format!("{n} {one}s"),
+    }
+}
+
+/// The first names of a list, and how many more there are.
+pub(super) fn some(names: &[String], most: usize) -> String {
+    let shown = names.iter().take(most).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(most) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// What a session on green says first, since its transactions are read-only unless it says otherwise. Neither roles nor grants
+/// travel by replication, so that changing them there harms nothing.
+pub(super) const WRITABLE: &str = "set default_transaction_read_only = off; -- in this session on green";

@@ -106,16 +106,8 @@ impl<'a> Ctx<'a> {
             Ok(server) => server,
             Err(unseen) => return Gathered::nothing(unseen),
         };
-        let own = if probe.is_empty() {
-            self.page.id.clone()
-        } else {
-            format!("{}/{probe}", self.page.id)
-        };
-        let name = if shared_probes().iter().any(|p| p.name == probe) {
-            probe
-        } else {
-            &own
-        };
+        let name = self.probe_name(probe);
+        let name = name.as_str();
         let mut out = Gathered {
             rows: Vec::new(),
             more: 0,
@@ -152,6 +144,17 @@ impl<'a> Ctx<'a> {
                 .push(unseen(side, None, name, Why::NotAsked, "not collected"));
         }
         out
+    }
+
+    /// The name among the facts of a probe of this check's page (`""` for its only one) or of a shared probe.
+    pub fn probe_name(&self, probe: &str) -> String {
+        if shared_probes().iter().any(|p| p.name == probe) {
+            probe.to_owned()
+        } else if probe.is_empty() {
+            self.page.id.clone()
+        } else {
+            format!("{}/{probe}", self.page.id)
+        }
     }
 
     /// Settings of a side by name.

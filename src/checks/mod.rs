@@ -198,6 +198,23 @@ checks! {
     judge "compare/databases-on-green" => databases_on_green;
     judge "compare/tables-on-green" => tables_on_green;
     judge "compare/objects-on-green" => objects_on_green;
+    judge "compare/published-tables" => published_tables;
+    judge "compare/extensions-kept" => extensions_kept;
+    judge "compare/sequences-on-green" => sequences_on_green;
+    judge "compare/database-roles-on-green" => database_roles_on_green;
+    judge "compare/grants-on-green" => grants_on_green;
+    judge "compare/settings-on-green" => settings_on_green;
+    judge "compare/green-read-only" => green_read_only;
+    judge "compare/collations-on-green" => collations_on_green;
+    judge "compare/statistics-on-green" => statistics_on_green;
+    rows "compare/invalid-indexes-on-green";
+    judge "compare/row-estimates" => row_estimates;
+    judge "verify/version-in-force" => version_in_force;
+    judge "verify/production-writable" => production_writable;
+    judge "verify/sequences-ahead" => sequences_ahead;
+    judge "verify/replication-leftovers" => replication_leftovers;
+    judge "verify/old-side-idle" => old_side_idle;
+    rows "verify/views-to-refresh";
 }
 
 shared_probes![

@@ -13,13 +13,12 @@ use crate::{
 /// A row of the shared probe `relations`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Relation {
-    name: String,
-    kind: String,
+pub(super) struct Relation {
+    pub(super) name: String,
+    pub(super) kind: String,
     #[expect(dead_code, reason = "part of the row")]
     persistence: String,
-    #[expect(dead_code, reason = "part of the row")]
-    estimated_rows: i64,
+    pub(super) estimated_rows: i64,
     #[expect(dead_code, reason = "part of the row")]
     pages: i64,
     columns: Option<BTreeMap<String, String>>,

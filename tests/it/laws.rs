@@ -17,6 +17,8 @@ use sandbox::pg::{Server, ServerOptions, block_on, ident};
 
 use crate::support::{Wanted, checking_role, collect, spec};
 
+mod mirror;
+
 /// A server that is set up as a blue/green source should be.
 fn good_source(major: u16) -> ServerOptions {
     ServerOptions::new(major.into())

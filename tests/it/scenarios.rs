@@ -1,7 +1,7 @@
 //! Every scenario of every page on every server major that it applies to.
 //!
 //! One test a major; each starts a shared server, gives every scenario a database of its own, and servers of their own
-//! to those that ask for one. `SCENARIO=id` runs the scenarios of one check.
+//! to those that ask for one. `SCENARIO=id,id` runs the scenarios of these checks, `SCENARIO=folder` those of a folder.
 
 use std::fmt::Write as _;
 
@@ -118,7 +118,13 @@ fn applies(check: &Check, setup: &Setup, expect: &Expect, version: PgVersion) ->
 
 async fn run_on(major: u16) {
     let wanted = std::env::var("SCENARIO").ok();
-    let chosen = |check: &&Check| wanted.as_ref().is_none_or(|id| *id == check.page.id);
+    let chosen = |check: &&Check| {
+        let named = |list: &String| {
+            list.split(',')
+                .any(|name| name == check.page.id || name == check.page.group)
+        };
+        wanted.as_ref().is_none_or(named)
+    };
     let options = ServerOptions::new(major.into())
         .logical()
         .setting("max_prepared_transactions", "10");
@@ -380,18 +386,23 @@ async fn play(
         return Err(format!("there is a fix, but nothing failed: {verdict:?}"));
     };
     stage.held.clear();
+    // `sql fix green` runs there.
+    let server = match &stage.green {
+        Some(green) if fix.is("sql fix green") => green,
+        _ => stage.blue,
+    };
     if fix.text.trim() == "reported" {
         for finding in findings {
             let sql = finding
                 .fix
                 .as_deref()
                 .ok_or_else(|| format!("{} has no fix", finding.object))?;
-            execute(stage.blue, finding.database.as_deref().unwrap_or("postgres"), sql)
+            execute(server, finding.database.as_deref().unwrap_or("postgres"), sql)
                 .await
                 .map_err(|e| format!("the reported fix {sql:?} does not work: {e}"))?;
         }
     } else {
-        execute(stage.blue, &stage.database, &stage.fill(&fix.text))
+        execute(server, &stage.database, &stage.fill(&fix.text))
             .await
             .map_err(|e| format!("fix: {e}"))?;
     }
