@@ -131,7 +131,9 @@ pub fn role(name: &str, iam: bool) -> String {
          alter role {role} set default_transaction_read_only = on;\n\
          alter role {role} connection limit 20;\n\
          -- In addition, for each database that PUBLIC may not connect to:\n\
-         -- grant connect on database … to {role};\n"
+         -- grant connect on database … to {role};\n\
+         -- Optional, for sequences-ahead after the switchover: it compares each sequence with its column's maximum.\n\
+         -- grant pg_read_all_data to {role};   -- PostgreSQL 14 and newer; lets the role read every table\n"
     )
 }
 
