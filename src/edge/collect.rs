@@ -11,7 +11,7 @@ use super::{
 use crate::{
     checks,
     facts::{Fact, Facts, LagSample, Request, Rows, SCHEMA, ServerFacts, Why, rds::RdsFacts},
-    model::{Engine, Phase, Replication, Side},
+    model::{DeploymentStatus, Engine, Phase, Replication, Side},
     situation::{Applicability, Situation},
 };
 
@@ -44,7 +44,8 @@ pub type Progress<'a> = dyn Fn(Side, usize, usize) + Sync + 'a;
 /// Collects the facts.
 ///
 /// # Errors
-/// Where blue cannot be connected to at all: then there is nothing to judge. A green that cannot be reached is a fact.
+/// Where blue cannot be connected to at all: then there is nothing to judge. A green that cannot be reached is a fact, and
+/// so is the old side after a switchover, which may be deleted by then.
 pub async fn collect(
     order: Order,
     blue: &ConnectSpec,
@@ -58,9 +59,21 @@ pub async fn collect(
             None => None,
         }
     });
-    let blue_first = blue_first?;
+    let over = order
+        .rds
+        .known()
+        .and_then(|r| r.deployment.known())
+        .and_then(Option::as_ref);
+    let over = over.is_some_and(|d| d.status == DeploymentStatus::SwitchoverCompleted);
+    let blue_first = match blue_first {
+        Err(e) if !(over && matches!(green_first, Some(Ok(_)))) => return Err(e),
+        other => other,
+    };
     let engine = match order.engine {
-        Engine::Postgres => engine_of(&blue_first).await,
+        Engine::Postgres => match &blue_first {
+            Ok(session) => engine_of(session).await,
+            Err(_) => Engine::Postgres,
+        },
         known => known,
     };
     let mut facts = Facts {
@@ -70,7 +83,10 @@ pub async fn collect(
         request: order.request,
         engine,
         rds: order.rds,
-        blue: Fact::Known(bare(blue, &blue_first)),
+        blue: match &blue_first {
+            Ok(session) => Fact::Known(bare(blue, session)),
+            Err(e) => e.fact(),
+        },
         green: green
             .zip(green_first.as_ref())
             .map(|(green, session)| match session {
@@ -89,7 +105,9 @@ pub async fn collect(
         let told = |done, total| progress(side, done, total);
         postgres::collect(spec, session, &plan, order.manners, &told).await
     };
-    let follows = situation.replication != Some(Replication::Physical) && matches!(green_first, Some(Ok(_)));
+    let follows = situation.replication != Some(Replication::Physical)
+        && blue_first.is_ok()
+        && matches!(green_first, Some(Ok(_)));
     let sample = async {
         match green {
             Some(green) if follows => lag(blue, green, order.lag_samples, order.lag_interval).await,
@@ -97,7 +115,12 @@ pub async fn collect(
         }
     };
     let (blue_facts, green_facts, lag) = tokio::join!(
-        ask(Side::Blue, blue, blue_first),
+        async {
+            match blue_first {
+                Ok(session) => Some(ask(Side::Blue, blue, session).await),
+                Err(_) => None,
+            }
+        },
         async {
             match (green, green_first) {
                 (Some(green), Some(Ok(session))) => Some(ask(Side::Green, green, session).await),
@@ -106,7 +129,9 @@ pub async fn collect(
         },
         sample,
     );
-    facts.blue = Fact::Known(blue_facts);
+    if let Some(blue_facts) = blue_facts {
+        facts.blue = Fact::Known(blue_facts);
+    }
     if let Some(green_facts) = green_facts {
         facts.green = Some(Fact::Known(green_facts));
     }

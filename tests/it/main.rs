@@ -12,6 +12,7 @@ mod laws;
 mod machine;
 mod output;
 mod rds_collect;
+mod readme;
 mod scenarios;
 mod settle;
 mod support;
