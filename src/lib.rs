@@ -14,6 +14,7 @@ pub mod checks;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod drift;
 pub mod edge;
 pub mod exit;
 pub mod facts;

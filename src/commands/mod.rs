@@ -3,6 +3,7 @@
 mod check;
 mod checks;
 mod collect;
+mod drift;
 mod explain;
 mod target;
 
@@ -105,6 +106,7 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => block_on(check::run(*args, world)),
         Command::Collect(args) => block_on(collect::run(*args, world)),
+        Command::Drift(args) => block_on(drift::run(*args, world)),
         Command::Explain { id } => explain::run(id.as_deref()),
         Command::Checks(args) => checks::run(&args),
         Command::IamPolicy { purpose, engine } => {

@@ -2,7 +2,7 @@
 
 pub mod json;
 pub mod table;
-mod text;
+pub(crate) mod text;
 
 use crate::{exit::Exit, facts::Facts, report::Report};
 

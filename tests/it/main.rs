@@ -4,6 +4,7 @@
 
 mod catalogue;
 mod cli;
+mod drift;
 mod facts_scenarios;
 mod laws;
 mod machine;
