@@ -53,6 +53,8 @@ pub enum Command {
     Check(Box<CheckArgs>),
     /// Read everything the checks look at into one file, to judge or share later
     Collect(Box<CollectArgs>),
+    /// Plan the upgrade: the valid way to a version, parameter values, ordered steps
+    Plan(Box<PlanArgs>),
     /// Compare infrastructure code with the database: what an upgrade makes drift, and how to edit the code
     Drift(Box<DriftArgs>),
     /// Explain a check: what it looks for, why, and how to fix it; without an id, list them
@@ -334,4 +336,54 @@ pub struct DriftArgs {
     /// `table` or `json`
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
+}
+
+/// `greenlight plan`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 a plan · 10 no valid way · 11 RDS lists no targets for the version · 2 usage · 3 could not look\n\n\
+                  Examples:\n  greenlight plan --cluster main --target-version 14.10\n  \
+                  greenlight plan --cluster main --target-major 16 --format cli > upgrade.sh"
+)]
+pub struct PlanArgs {
+    /// What is looked at
+    #[command(flatten)]
+    pub subject: SubjectArgs,
+    /// Plan for a saved facts file instead, without any network
+    #[arg(long, value_name = "FILE", group = "subject", help_heading = "What to look at")]
+    pub facts: Option<PathBuf>,
+    /// The version to upgrade to, for example 14.10, or `latest`
+    #[arg(long, value_name = "VERSION", group = "to")]
+    pub target_version: Option<String>,
+    /// The newest version of this major that can be reached
+    #[arg(long, value_name = "MAJOR", group = "to")]
+    pub target_major: Option<u16>,
+    /// The parameter group that green is to have (default: one is made where the major changes)
+    #[arg(long, value_name = "NAME")]
+    pub target_parameter_group: Option<String>,
+    /// How AWS is reached
+    #[command(flatten)]
+    pub aws: AwsArgs,
+    /// `cli` gives the steps as a script; the languages give the parameter group to deploy before green is made
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: PlanFormat,
+}
+
+/// How a plan is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum PlanFormat {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+    /// AWS CLI commands.
+    Cli,
+    /// The parameter group that green is to have, as a CloudFormation template.
+    Cloudformation,
+    /// The parameter group as a CDK construct in Python.
+    CdkPython,
+    /// The parameter group as a CDK construct in TypeScript.
+    CdkTypescript,
+    /// The parameter group as Terraform.
+    Terraform,
 }

@@ -22,6 +22,7 @@ pub mod gate;
 pub mod model;
 pub mod output;
 pub mod permissions;
+pub mod plan;
 pub mod policy;
 pub mod report;
 pub mod situation;

@@ -14,7 +14,9 @@ use crate::{
 
 pub(super) async fn run(args: DriftArgs, world: &World) -> Result<Exit, Failure> {
     if args.template.is_empty() && args.tfstate.is_empty() && args.tfplan.is_empty() {
-        return Err(Failure::usage("say what to compare with: --template, --tfstate or --tfplan"));
+        return Err(Failure::usage(
+            "say what to compare with: --template, --tfstate or --tfplan",
+        ));
     }
     let parameters = args
         .parameter
@@ -26,7 +28,10 @@ pub(super) async fn run(args: DriftArgs, world: &World) -> Result<Exit, Failure>
         .collect::<Result<_, _>>()?;
     // Files are read before AWS is asked: a typo must not cost a minute.
     let read = |paths: &[std::path::PathBuf]| {
-        paths.iter().map(|path| Ok((path.display().to_string(), files::read(path)?))).collect::<Result<Vec<_>, Failure>>()
+        paths
+            .iter()
+            .map(|path| Ok((path.display().to_string(), files::read(path)?)))
+            .collect::<Result<Vec<_>, Failure>>()
     };
     let (templates, states, plans) = (read(&args.template)?, read(&args.tfstate)?, read(&args.tfplan)?);
     let facts = facts(&args, world).await?;
@@ -51,10 +56,14 @@ fn show(args: &DriftArgs, facts: &RdsFacts, documents: &[Document], world: &Worl
         version: args.target_version,
         group: args.target_parameter_group.clone(),
     });
-    let report = drift::compare(facts, documents, ahead.as_ref()).map_err(|e| Failure::usage(e.to_string()))?;
+    let report =
+        drift::compare(facts, documents, ahead.as_ref()).map_err(|e| Failure::usage(e.to_string()))?;
     let text = match args.format {
         Format::Json => drift::json::render(&report),
-        _ => drift::text::render(&report, terminal::style(world.color, world.verbose > 0, &world.env)),
+        _ => drift::text::render(
+            &report,
+            terminal::style(world.color, world.verbose > 0, &world.env),
+        ),
     };
     terminal::print(&text)?;
     Ok(report.exit())
@@ -65,7 +74,12 @@ async fn facts(args: &DriftArgs, world: &World) -> Result<RdsFacts, Failure> {
     match &args.facts {
         Some(path) => saved(path),
         None => {
-            let wanted = target::rds_only(&args.subject, &args.aws, args.target_version, args.target_parameter_group.clone());
+            let wanted = target::rds_only(
+                &args.subject,
+                &args.aws,
+                args.target_version,
+                args.target_parameter_group.clone(),
+            );
             Ok(asked(wanted, world).await?.facts)
         }
     }

@@ -5,6 +5,7 @@ mod checks;
 mod collect;
 mod drift;
 mod explain;
+mod plan;
 mod target;
 
 use clap::{CommandFactory as _, Parser as _};
@@ -106,6 +107,7 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => block_on(check::run(*args, world)),
         Command::Collect(args) => block_on(collect::run(*args, world)),
+        Command::Plan(args) => block_on(plan::run(*args, world)),
         Command::Drift(args) => block_on(drift::run(*args, world)),
         Command::Explain { id } => explain::run(id.as_deref()),
         Command::Checks(args) => checks::run(&args),

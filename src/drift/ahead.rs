@@ -22,7 +22,9 @@ pub enum CannotSay {
     #[error("the facts do not show the database: collect them again with --cluster or --instance")]
     NotThere,
     /// Nothing tells the target.
-    #[error("--before needs to know the target: give --target-version, for example 14.10, or look at a deployment")]
+    #[error(
+        "--before needs to know the target: give --target-version, for example 14.10, or look at a deployment"
+    )]
     NoTarget,
     /// The target lies below.
     #[error("--target-version {target} is not above {source_version}, which the database runs")]
@@ -37,7 +39,11 @@ pub enum CannotSay {
 /// Production after the switchover: its names, with green's version, groups and classes.
 pub(super) fn predict(facts: &RdsFacts, now: &Topology, ahead: &Ahead) -> Result<Topology, CannotSay> {
     let source = now.engine_version();
-    let green = facts.green.known().and_then(Option::as_ref).filter(|green| green.id() != now.id());
+    let green = facts
+        .green
+        .known()
+        .and_then(Option::as_ref)
+        .filter(|green| green.id() != now.id());
     if let (Some(green), None, None) = (green, ahead.version, &ahead.group) {
         return Ok(from_green(now, green));
     }
@@ -87,7 +93,10 @@ pub(super) fn predict(facts: &RdsFacts, now: &Topology, ahead: &Ahead) -> Result
 }
 
 fn applied(instance: &mut Instance, name: String) {
-    instance.parameter_groups = vec![AppliedGroup { name, status: "in-sync".to_owned() }];
+    instance.parameter_groups = vec![AppliedGroup {
+        name,
+        status: "in-sync".to_owned(),
+    }];
 }
 
 /// Green under blue's names.
@@ -110,7 +119,10 @@ fn from_green(now: &Topology, green: &Topology) -> Topology {
 
 /// The upgrade in words.
 pub(super) fn words(now: &Topology, then: &Topology) -> String {
-    let version = |t: &Topology| t.engine_version().map_or_else(|| "?".to_owned(), |v| v.to_string());
+    let version = |t: &Topology| {
+        t.engine_version()
+            .map_or_else(|| "?".to_owned(), |v| v.to_string())
+    };
     let group = |t: &Topology| match &t.cluster {
         Some(cluster) => cluster.parameter_group.clone(),
         None => t
@@ -120,12 +132,19 @@ pub(super) fn words(now: &Topology, then: &Topology) -> String {
             .map(|g| g.name.clone())
             .unwrap_or_default(),
     };
-    format!("from {} to {} with the parameter group {}", version(now), version(then), group(then))
+    format!(
+        "from {} to {} with the parameter group {}",
+        version(now),
+        version(then),
+        group(then)
+    )
 }
 
 /// What the prediction says about leftovers: nothing is left over yet.
 pub(super) fn note(facts: &RdsFacts) -> Option<String> {
-    let stack = live::production(facts).and_then(live::tags)?.get("aws:cloudformation:stack-name")?;
+    let stack = live::production(facts)
+        .and_then(live::tags)?
+        .get("aws:cloudformation:stack-name")?;
     Some(format!(
         "do not deploy the stack {stack} between the creation of green and the edits above: it would change blue under the \
          deployment"

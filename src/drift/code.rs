@@ -115,9 +115,10 @@ impl Declared {
             _ => None,
         };
         match self.setting(&["Parameters", "parameter"]) {
-            Some((_, Setting::Known(Value::Object(map)))) => {
-                map.iter().filter_map(|(k, v)| Some((k.clone(), text(v)?))).collect()
-            }
+            Some((_, Setting::Known(Value::Object(map)))) => map
+                .iter()
+                .filter_map(|(k, v)| Some((k.clone(), text(v)?)))
+                .collect(),
             Some((_, Setting::Known(Value::Array(list)))) => list
                 .iter()
                 .filter_map(|p| Some((p.get("name")?.as_str()?.to_owned(), text(p.get("value")?)?)))
@@ -169,7 +170,10 @@ pub enum BadCode {
 
 impl BadCode {
     pub(super) fn other(file: &str, what: &str) -> Self {
-        Self::Other { file: file.to_owned(), what: what.to_owned() }
+        Self::Other {
+            file: file.to_owned(),
+            what: what.to_owned(),
+        }
     }
 
     pub(super) fn parse(file: &str, text: &str) -> Result<serde_json::Map<String, Value>, Self> {

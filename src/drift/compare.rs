@@ -29,10 +29,19 @@ struct Comparison<'a> {
 }
 
 /// Compares a topology with the documents.
-pub(super) fn report(facts: &RdsFacts, topology: &Topology, documents: &[Document], ahead: Option<String>) -> Report {
+pub(super) fn report(
+    facts: &RdsFacts,
+    topology: &Topology,
+    documents: &[Document],
+    ahead: Option<String>,
+) -> Report {
     let version = match &topology.cluster {
         Some(cluster) => cluster.engine_version.clone(),
-        None => topology.instances.first().map(|i| i.engine_version.clone()).unwrap_or_default(),
+        None => topology
+            .instances
+            .first()
+            .map(|i| i.engine_version.clone())
+            .unwrap_or_default(),
     };
     let looks_ahead = ahead.is_some();
     let mut comparison = Comparison {
@@ -63,7 +72,10 @@ pub(super) fn report(facts: &RdsFacts, topology: &Topology, documents: &[Documen
 /// One edit for several resources that one line makes, in the order of the code.
 fn merged(edits: Vec<Edit>) -> Vec<Edit> {
     let mut seen = BTreeSet::new();
-    edits.into_iter().filter(|edit| seen.insert(edit.clone())).collect()
+    edits
+        .into_iter()
+        .filter(|edit| seen.insert(edit.clone()))
+        .collect()
 }
 
 fn list(names: &[&str]) -> String {
@@ -71,7 +83,14 @@ fn list(names: &[&str]) -> String {
 }
 
 impl Comparison<'_> {
-    fn unresolved(&mut self, document: &Document, address: &str, property: Option<&str>, why: String, decisive: bool) {
+    fn unresolved(
+        &mut self,
+        document: &Document,
+        address: &str,
+        property: Option<&str>,
+        why: String,
+        decisive: bool,
+    ) {
         self.report.unresolved.push(Unresolved {
             file: document.file.clone(),
             address: address.to_owned(),
@@ -91,8 +110,16 @@ impl Comparison<'_> {
     }
 
     /// How a declared resource is known to be a live one by itself.
-    fn recognize(declared: &Declared, names: &[&str], id: &str, tag: Option<&String>) -> Option<&'static str> {
-        if declared.text(names).is_some_and(|name| name.eq_ignore_ascii_case(id)) {
+    fn recognize(
+        declared: &Declared,
+        names: &[&str],
+        id: &str,
+        tag: Option<&String>,
+    ) -> Option<&'static str> {
+        if declared
+            .text(names)
+            .is_some_and(|name| name.eq_ignore_ascii_case(id))
+        {
             Some("by its name")
         } else if tag == Some(&declared.address) {
             Some("by the tag aws:cloudformation:logical-id")
@@ -106,7 +133,12 @@ impl Comparison<'_> {
         let tag = cluster.tags.get("aws:cloudformation:logical-id");
         let all: Vec<(&Document, &Declared)> = documents
             .iter()
-            .flat_map(|d| d.declared.iter().filter(|r| r.kind == Kind::Cluster).map(move |r| (d, r)))
+            .flat_map(|d| {
+                d.declared
+                    .iter()
+                    .filter(|r| r.kind == Kind::Cluster)
+                    .map(move |r| (d, r))
+            })
             .collect();
         let mut ours: Vec<(&Document, &Declared, &'static str)> = all
             .iter()
@@ -123,13 +155,22 @@ impl Comparison<'_> {
                 [] => self.nowhere(documents, "cluster", &cluster.id, &all, CLUSTER_NAME),
                 several => {
                     let names: Vec<&str> = several.iter().map(|(_, r)| r.address.as_str()).collect();
-                    let why = format!("which of {} is {}? none is named, and no tag tells", list(&names), cluster.id);
+                    let why = format!(
+                        "which of {} is {}? none is named, and no tag tells",
+                        list(&names),
+                        cluster.id
+                    );
                     let (document, declared) = several[0];
                     self.unresolved(document, &declared.address, None, why, true);
                 }
             }
         }
-        let there = There { id: &cluster.id, arn: &cluster.arn, engine: &cluster.engine, member: false };
+        let there = There {
+            id: &cluster.id,
+            arn: &cluster.arn,
+            engine: &cluster.engine,
+            member: false,
+        };
         for (document, declared, how) in ours {
             self.matched(document, &declared.address, &cluster.id, how);
             for property in &CLUSTER {
@@ -155,7 +196,10 @@ impl Comparison<'_> {
             false => format!("it has the {kind}s {}", list(&others)),
         };
         for document in documents {
-            let unplaced = document.unplaced.first().map(|(id, why)| format!("; {id} is not resolvable: {why}"));
+            let unplaced = document
+                .unplaced
+                .first()
+                .map(|(id, why)| format!("; {id} is not resolvable: {why}"));
             let why = format!("{id} was not found; {there}{}", unplaced.unwrap_or_default());
             self.unresolved(document, id, None, why, true);
         }
@@ -198,7 +242,10 @@ impl Comparison<'_> {
             open.retain(|(_, r)| r.text(INSTANCE_NAME).is_none());
             let engine = topology.instances.first().map(|i| i.engine.as_str());
             open.retain(|(_, r)| r.text(ENGINE).is_none_or(|e| Some(e) == engine));
-            open.retain(|(_, r)| r.setting(&["SourceDBInstanceIdentifier", "replicate_source_db"]).is_none());
+            open.retain(|(_, r)| {
+                r.setting(&["SourceDBInstanceIdentifier", "replicate_source_db"])
+                    .is_none()
+            });
             match (open.as_slice(), topology.instances.first()) {
                 ([(document, declared)], Some(primary)) => {
                     self.instance(document, declared, primary, "as the only candidate", false);
@@ -207,7 +254,10 @@ impl Comparison<'_> {
                 ([(document, declared), ..], _) => {
                     let names: Vec<&str> = open.iter().map(|(_, r)| r.address.as_str()).collect();
                     let id = topology.id();
-                    let why = format!("which of {} is {id}? none is named, and no tag tells", list(&names));
+                    let why = format!(
+                        "which of {} is {id}? none is named, and no tag tells",
+                        list(&names)
+                    );
                     self.unresolved(document, &declared.address, None, why, true);
                 }
             }
@@ -231,7 +281,11 @@ impl Comparison<'_> {
 
     /// A member without a name that is known: compared where it does not matter which one it is.
     fn unnamed(&mut self, document: &Document, declared: &Declared, free: &mut Vec<&Instance>) {
-        let asked = || INSTANCE.iter().filter(|p| p.member && declared.setting(p.names).is_some());
+        let asked = || {
+            INSTANCE
+                .iter()
+                .filter(|p| p.member && declared.setting(p.names).is_some())
+        };
         let Some(first) = free.first().copied() else {
             let why = match declared.text(INSTANCE_NAME) {
                 Some(name) => format!("{name} is no member of the cluster"),
@@ -245,20 +299,37 @@ impl Comparison<'_> {
             self.unresolved(document, &declared.address, None, why, true);
             return;
         }
-        let alike = free.iter().all(|i| asked().all(|p| (p.live)(i) == (p.live)(first)));
+        let alike = free
+            .iter()
+            .all(|i| asked().all(|p| (p.live)(i) == (p.live)(first)));
         if alike {
             free.remove(0);
             self.instance(document, declared, first, "as one of several alike", true);
         } else {
             let names: Vec<&str> = free.iter().map(|i| i.id.as_str()).collect();
-            let why = format!("which of {} is it? they differ, it has no name, and no tag tells", list(&names));
+            let why = format!(
+                "which of {} is it? they differ, it has no name, and no tag tells",
+                list(&names)
+            );
             self.unresolved(document, &declared.address, None, why, true);
         }
     }
 
-    fn instance(&mut self, document: &Document, declared: &Declared, live: &Instance, how: &'static str, member: bool) {
+    fn instance(
+        &mut self,
+        document: &Document,
+        declared: &Declared,
+        live: &Instance,
+        how: &'static str,
+        member: bool,
+    ) {
         self.matched(document, &declared.address, &live.id, how);
-        let there = There { id: &live.id, arn: &live.arn, engine: &live.engine, member };
+        let there = There {
+            id: &live.id,
+            arn: &live.arn,
+            engine: &live.engine,
+            member,
+        };
         for property in INSTANCE.iter().filter(|p| p.member || !member) {
             self.property(document, declared, property, &(property.live)(live), &there);
         }
@@ -273,19 +344,29 @@ impl Comparison<'_> {
         live: &Value,
         there: &There<'_>,
     ) {
-        let Some((name, setting)) = declared.setting(property.names) else { return };
+        let Some((name, setting)) = declared.setting(property.names) else {
+            return;
+        };
         let why = |why: &str| format!("not resolvable: {why}");
         let code = match setting {
             Setting::Absent => return,
             Setting::Unknown(reason) => {
-                return self.unresolved(document, &declared.address, Some(name), why(reason), property.decisive);
+                return self.unresolved(
+                    document,
+                    &declared.address,
+                    Some(name),
+                    why(reason),
+                    property.decisive,
+                );
             }
             Setting::Resource { id, attribute } if property.same != Same::Group || attribute.is_some() => {
                 let attribute = attribute.as_ref().map(|a| format!(".{a}")).unwrap_or_default();
                 let text = why(&format!("{id}{attribute} is only known in the stack"));
                 return self.unresolved(document, &declared.address, Some(name), text, property.decisive);
             }
-            Setting::Resource { id, .. } => return self.own_group(document, declared, property, name, id, live, there),
+            Setting::Resource { id, .. } => {
+                return self.own_group(document, declared, property, name, id, live, there);
+            }
             Setting::Known(code) => code,
         };
         if live.is_null() {
@@ -311,12 +392,23 @@ impl Comparison<'_> {
             }
             _ => None,
         };
-        self.differ(document, declared, property, name, (code, plain(code), family), live, there);
+        self.differ(
+            document,
+            declared,
+            property,
+            name,
+            (code, plain(code), family),
+            live,
+            there,
+        );
     }
 
     /// The family of a group that the code itself declares under this name.
     fn declared_family(&self, document: &Document, name: &str) -> Option<String> {
-        let groups = document.declared.iter().filter(|r| matches!(r.kind, Kind::ClusterGroup | Kind::InstanceGroup));
+        let groups = document
+            .declared
+            .iter()
+            .filter(|r| matches!(r.kind, Kind::ClusterGroup | Kind::InstanceGroup));
         let named = ["DBClusterParameterGroupName", "DBParameterGroupName", "name"];
         groups
             .filter(|r| r.text(&named).is_some_and(|n| n.eq_ignore_ascii_case(name)))
@@ -324,7 +416,10 @@ impl Comparison<'_> {
     }
 
     /// A group that the same template declares.
-    #[expect(clippy::too_many_arguments, reason = "the parts of one comparison, not of an interface")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one comparison, not of an interface"
+    )]
     fn own_group<T>(
         &mut self,
         document: &Document,
@@ -353,18 +448,31 @@ impl Comparison<'_> {
                 (None, Some(family)) => format!("the stack's own {id} ({family})"),
                 (None, None) => format!("the stack's own {id}"),
             };
-            return self.differ(document, declared, property, name, (&Value::Null, text, family), live, there);
+            return self.differ(
+                document,
+                declared,
+                property,
+                name,
+                (&Value::Null, text, family),
+                live,
+                there,
+            );
         }
         self.report.same += 1;
         // The group is the stack's: so are its values.
-        let Some(there) = live::group(self.facts, kind, &live_name) else { return };
+        let Some(there) = live::group(self.facts, kind, &live_name) else {
+            return;
+        };
         for (parameter, code) in group.parameters() {
             let value = there.parameters.get(&parameter).and_then(|p| p.value.clone());
             if value.as_ref() == Some(&code) {
                 self.report.same += 1;
                 continue;
             }
-            let is_static = there.parameters.get(&parameter).is_some_and(|p| p.apply_type.as_deref() == Some("static"));
+            let is_static = there
+                .parameters
+                .get(&parameter)
+                .is_some_and(|p| p.apply_type.as_deref() == Some("static"));
             let rules = updates::of(&group.type_name);
             self.report.edits.push(Edit {
                 file: document.file.clone(),
@@ -391,7 +499,10 @@ impl Comparison<'_> {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one comparison, not of an interface")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one comparison, not of an interface"
+    )]
     fn differ<T>(
         &mut self,
         document: &Document,
@@ -402,7 +513,14 @@ impl Comparison<'_> {
         live: &Value,
         there: &There<'_>,
     ) {
-        let (effect, why) = self.effect(declared, property.same, name, &code, &plain(live), family.as_deref());
+        let (effect, why) = self.effect(
+            declared,
+            property.same,
+            name,
+            &code,
+            &plain(live),
+            family.as_deref(),
+        );
         let edit = edits::edit(document, declared, property, name, value, live, there);
         self.report.edits.extend(edit);
         self.report.differences.push(Difference {
@@ -433,16 +551,23 @@ impl Comparison<'_> {
             && let (Ok(a), Ok(b)) = (code.parse::<PgVersion>(), live.parse::<PgVersion>())
         {
             if a < b {
-                let why = format!("would go back to {code}: RDS does not downgrade, so the deployment fails and rolls back");
+                let why = format!(
+                    "would go back to {code}: RDS does not downgrade, so the deployment fails and rolls back"
+                );
                 return (Effect::Refused, why);
             }
-            return (Effect::Interrupt, format!("would upgrade to {code} in place, without blue/green: an outage"));
+            return (
+                Effect::Interrupt,
+                format!("would upgrade to {code} in place, without blue/green: an outage"),
+            );
         }
         if same == Same::Group
             && let (Some(family), Some(wanted)) = (family, self.family_of_live(declared.kind, live))
             && family != wanted
         {
-            let why = format!("a group of the family {family} does not fit: RDS refuses it, and the deployment rolls back");
+            let why = format!(
+                "a group of the family {family} does not fit: RDS refuses it, and the deployment rolls back"
+            );
             return (Effect::Refused, why);
         }
         let rules = updates::of(&declared.type_name);
@@ -458,13 +583,20 @@ impl Comparison<'_> {
                 Effect::Replace,
                 format!("would REPLACE the database by another one, without its data{kept}"),
             ),
-            Behaviour::Conditional => (Effect::MayReplace, format!("may replace the database by another one{kept}")),
-            Behaviour::SomeInterruptions => {
-                (Effect::Interrupt, format!("would set it back to {code}; the database may restart"))
-            }
+            Behaviour::Conditional => (
+                Effect::MayReplace,
+                format!("may replace the database by another one{kept}"),
+            ),
+            Behaviour::SomeInterruptions => (
+                Effect::Interrupt,
+                format!("would set it back to {code}; the database may restart"),
+            ),
             Behaviour::NoInterruption => {
                 let besides = rules.and_then(|r| r.text(name)).map(|text| format!(" ({text})"));
-                (Effect::Modify, format!("would set it back to {code}{}", besides.unwrap_or_default()))
+                (
+                    Effect::Modify,
+                    format!("would set it back to {code}{}", besides.unwrap_or_default()),
+                )
             }
         }
     }
@@ -478,7 +610,10 @@ impl Comparison<'_> {
         let Some(planned) = &declared.planned else { return };
         if planned.delete {
             let (what, why) = match planned.create {
-                true => ("destroyed and created again", "the plan REPLACES the database by another one, without its data"),
+                true => (
+                    "destroyed and created again",
+                    "the plan REPLACES the database by another one, without its data",
+                ),
                 false => ("destroyed", "the plan DESTROYS the database"),
             };
             let because = match planned.because.is_empty() {
@@ -520,7 +655,8 @@ impl Comparison<'_> {
                 Some((_, Setting::Resource { id, .. })) => ours.contains(id),
                 Some((_, Setting::Known(value))) => {
                     let text = value.to_string().to_lowercase();
-                    text.contains(&format!("\"{}\"", topology.id())) || text.contains(&format!(":{}\"", topology.id()))
+                    text.contains(&format!("\"{}\"", topology.id()))
+                        || text.contains(&format!(":{}\"", topology.id()))
                 }
                 Some((_, Setting::Unknown(why))) => ours.iter().any(|id| why.contains(id.as_str())),
                 _ => false,
@@ -528,7 +664,17 @@ impl Comparison<'_> {
             for declared in &document.declared {
                 let address = &declared.address;
                 match declared.kind {
-                    Kind::ProxyTargets if refers(declared, &["DBClusterIdentifiers", "DBInstanceIdentifiers", "db_cluster_identifier", "db_instance_identifier"]) => {
+                    Kind::ProxyTargets
+                        if refers(
+                            declared,
+                            &[
+                                "DBClusterIdentifiers",
+                                "DBInstanceIdentifiers",
+                                "db_cluster_identifier",
+                                "db_instance_identifier",
+                            ],
+                        ) =>
+                    {
                         notes.push(format!("{address} registers the database with a proxy: see `aws rds describe-db-proxy-targets` after the switchover"));
                     }
                     Kind::Integration if refers(declared, &["SourceArn", "source_arn"]) => {
@@ -539,7 +685,8 @@ impl Comparison<'_> {
                 }
             }
             for (id, attribute) in &document.attributes_read {
-                if ours.contains(id) && matches!(attribute.as_str(), "DBClusterResourceId" | "DbiResourceId") {
+                if ours.contains(id) && matches!(attribute.as_str(), "DBClusterResourceId" | "DbiResourceId")
+                {
                     notes.push(format!("{id}.{attribute} is used in {}: the switchover changes it, and what was made with the old one (IAM policies, alarms) stays as it is until it is deployed again", document.file));
                 }
             }
@@ -562,10 +709,17 @@ impl Comparison<'_> {
             notes.push("a state shows what Terraform saw last, not what the code says: look at a plan as well, and run `terraform apply -refresh-only` once the code is right".to_owned());
         }
         if let Some(old) = live::left_over(self.facts)
-            && documents.iter().any(|d| d.declared.iter().any(|r| matches!(r.kind, Kind::ClusterGroup | Kind::InstanceGroup)))
+            && documents.iter().any(|d| {
+                d.declared
+                    .iter()
+                    .any(|r| matches!(r.kind, Kind::ClusterGroup | Kind::InstanceGroup))
+            })
             && !self.report.differences.is_empty()
         {
-            notes.push(format!("a parameter group that leaves the code is deleted, which fails while {} still uses it", old.id()));
+            notes.push(format!(
+                "a parameter group that leaves the code is deleted, which fails while {} still uses it",
+                old.id()
+            ));
         }
         if looks_ahead {
             notes.extend(ahead::note(self.facts));
@@ -574,14 +728,23 @@ impl Comparison<'_> {
     }
 
     fn global(&mut self, document: &Document, declared: &Declared, subject: &str) {
-        let Some(global) = self.facts.global_cluster.known().and_then(Option::as_ref) else { return };
+        let Some(global) = self.facts.global_cluster.known().and_then(Option::as_ref) else {
+            return;
+        };
         let named = declared.text(&["GlobalClusterIdentifier", "global_cluster_identifier"]);
         if named.is_some_and(|name| !name.eq_ignore_ascii_case(&global.id)) {
             return;
         }
-        self.matched(document, &declared.address, &global.id, "as the cluster's global cluster");
+        self.matched(
+            document,
+            &declared.address,
+            &global.id,
+            "as the cluster's global cluster",
+        );
         let live = Value::String(self.report.version.clone());
-        let Some((name, Setting::Known(code))) = declared.setting(VERSION) else { return };
+        let Some((name, Setting::Known(code))) = declared.setting(VERSION) else {
+            return;
+        };
         if is_same(Same::Version, code, &live) {
             self.report.same += 1;
             return;
@@ -621,7 +784,9 @@ fn group_kind(kind: Kind) -> &'static str {
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-name.html>
 fn is_generated(name: &str, logical_id: &str) -> bool {
     let name = name.to_lowercase();
-    let Some((rest, random)) = name.rsplit_once('-') else { return false };
+    let Some((rest, random)) = name.rsplit_once('-') else {
+        return false;
+    };
     random.len() >= 8
         && random.chars().all(|c| c.is_ascii_alphanumeric())
         && rest.ends_with(&format!("-{}", logical_id.to_lowercase()))
@@ -633,9 +798,20 @@ mod tests {
 
     #[test]
     fn generated_names_are_told_from_others() {
-        assert!(is_generated("database-mainclusterparametergroup7306a627-1abcdef2ghij", "mainclusterparametergroup7306A627"));
-        for other in ["main-pg14", "default.aurora-postgresql14", "database-other7306a627-1abcdef2ghij", "x-group-1"] {
-            assert!(!is_generated(other, "mainclusterparametergroup7306A627"), "{other}");
+        assert!(is_generated(
+            "database-mainclusterparametergroup7306a627-1abcdef2ghij",
+            "mainclusterparametergroup7306A627"
+        ));
+        for other in [
+            "main-pg14",
+            "default.aurora-postgresql14",
+            "database-other7306a627-1abcdef2ghij",
+            "x-group-1",
+        ] {
+            assert!(
+                !is_generated(other, "mainclusterparametergroup7306A627"),
+                "{other}"
+            );
         }
     }
 }

@@ -46,8 +46,10 @@ pub(super) fn edit<T>(
                 .map(|(k, v)| format!("Key={},Value={}", quote(k), quote(v)))
                 .collect();
             let arn = there.arn;
-            let command =
-                format!("aws rds add-tags-to-resource --resource-name {arn} --tags {}", missing.join(" "));
+            let command = format!(
+                "aws rds add-tags-to-resource --resource-name {arn} --tags {}",
+                missing.join(" ")
+            );
             return Some(edit(there.id, None, command));
         }
         _ => {}
@@ -57,7 +59,11 @@ pub(super) fn edit<T>(
         (Language::Cdk, construct, Some(cdk)) => {
             let member = there.member && declared.kind == Kind::Instance;
             let write = cdk_value(property.same, cdk, value, there, member);
-            edit(construct.as_deref().unwrap_or(&declared.address), Some(cdk), write)
+            edit(
+                construct.as_deref().unwrap_or(&declared.address),
+                Some(cdk),
+                write,
+            )
         }
         (Language::Cdk | Language::CloudFormation, ..) => {
             edit(&declared.address, Some(name), format!("\"{name}\": {value}"))
@@ -93,18 +99,34 @@ fn cdk_value(same: Same, cdk: &str, value: &Value, there: &There<'_>, member: bo
         }
         (Same::Group, _) => format!(
             "rds.ParameterGroup.from_parameter_group_name(self, \"{}\", {value})",
-            if member { "InstanceParameterGroup" } else { "ParameterGroup" }
+            if member {
+                "InstanceParameterGroup"
+            } else {
+                "ParameterGroup"
+            }
         ),
         (_, "instance_type") => {
             let class = plain(value);
-            format!("ec2.InstanceType(\"{}\")", class.strip_prefix("db.").unwrap_or(&class))
+            format!(
+                "ec2.InstanceType(\"{}\")",
+                class.strip_prefix("db.").unwrap_or(&class)
+            )
         }
         (_, "backup") => format!("rds.BackupProps(retention=Duration.days({value}))"),
         (_, "backup_retention" | "monitoring_interval") => {
-            let unit = if cdk == "backup_retention" { "days" } else { "seconds" };
+            let unit = if cdk == "backup_retention" {
+                "days"
+            } else {
+                "seconds"
+            };
             format!("Duration.{unit}({value})")
         }
-        (Same::Truth, _) => if *value == Value::Bool(true) { "True" } else { "False" }.to_owned(),
+        (Same::Truth, _) => if *value == Value::Bool(true) {
+            "True"
+        } else {
+            "False"
+        }
+        .to_owned(),
         _ => value.to_string(),
     }
 }
@@ -113,7 +135,10 @@ fn cdk_value(same: Same, cdk: &str, value: &Value, there: &There<'_>, member: bo
 fn roles(there: &There<'_>, code: &Value, live: &Value) -> String {
     let part = |role: &Value, name: &str| role.get(name).and_then(Value::as_str).map(str::to_owned);
     let has = |arn: &str| {
-        live.as_array().into_iter().flatten().any(|role| part(role, "RoleArn").as_deref() == Some(arn))
+        live.as_array()
+            .into_iter()
+            .flatten()
+            .any(|role| part(role, "RoleArn").as_deref() == Some(arn))
     };
     let (verb, flag) = match there.arn.kind() {
         "cluster" => ("add-role-to-db-cluster", "--db-cluster-identifier"),
@@ -125,8 +150,16 @@ fn roles(there: &There<'_>, code: &Value, live: &Value) -> String {
             Value::String(arn) => (arn.clone(), None),
             _ => (part(role, "RoleArn")?, part(role, "FeatureName")),
         };
-        let feature = feature.map(|f| format!(" --feature-name {}", quote(&f))).unwrap_or_default();
-        (!has(&arn)).then(|| format!("aws rds {verb} {flag} {} --role-arn {}{feature}", quote(there.id), quote(&arn)))
+        let feature = feature
+            .map(|f| format!(" --feature-name {}", quote(&f)))
+            .unwrap_or_default();
+        (!has(&arn)).then(|| {
+            format!(
+                "aws rds {verb} {flag} {} --role-arn {}{feature}",
+                quote(there.id),
+                quote(&arn)
+            )
+        })
     });
     missing.collect::<Vec<_>>().join("\n")
 }

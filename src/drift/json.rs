@@ -98,7 +98,12 @@ pub fn render(report: &Report) -> String {
         matched: report
             .matched
             .iter()
-            .map(|m| Matched { file: &m.file, address: &m.address, live: &m.live, how: m.how })
+            .map(|m| Matched {
+                file: &m.file,
+                address: &m.address,
+                live: &m.live,
+                how: m.how,
+            })
             .collect(),
         differences: report
             .differences
@@ -131,7 +136,12 @@ pub fn render(report: &Report) -> String {
         edits: report
             .edits
             .iter()
-            .map(|e| Edit { file: &e.file, at: &e.at, property: e.property.as_deref(), write: &e.write })
+            .map(|e| Edit {
+                file: &e.file,
+                at: &e.at,
+                property: e.property.as_deref(),
+                write: &e.write,
+            })
             .collect(),
         notes: &report.notes,
     };

@@ -27,7 +27,11 @@ pub(super) fn tags(topology: &Topology) -> Option<&BTreeMap<String, String>> {
 
 /// A parameter group by kind (`cluster`, `instance`) and name, where it was read.
 pub(super) fn group<'a>(facts: &'a RdsFacts, kind: &str, name: &str) -> Option<&'a ParameterGroup> {
-    facts.parameter_groups.get(&format!("{kind}:{name}"))?.known()?.as_ref()
+    facts
+        .parameter_groups
+        .get(&format!("{kind}:{name}"))?
+        .known()?
+        .as_ref()
 }
 
 /// A group's family: as it was read, or as a default group's name tells it.
@@ -40,5 +44,8 @@ pub(super) fn family(facts: &RdsFacts, kind: &str, name: &str) -> Option<String>
 pub(super) fn left_over(facts: &RdsFacts) -> Option<&Topology> {
     let deployment = facts.deployment.known().and_then(Option::as_ref)?;
     let done = deployment.status == DeploymentStatus::SwitchoverCompleted;
-    facts.blue.known().filter(|t| done && (t.cluster.is_some() || !t.instances.is_empty()))
+    facts
+        .blue
+        .known()
+        .filter(|t| done && (t.cluster.is_some() || !t.instances.is_empty()))
 }

@@ -20,6 +20,7 @@ use crate::{exit::Exit, facts::rds::RdsFacts};
 
 pub use ahead::{Ahead, CannotSay};
 pub use code::{BadCode, Document, Language};
+pub(crate) use edits::quote;
 pub use resolve::Surroundings;
 pub use template::template;
 pub use terraform::{plan, state};
@@ -173,10 +174,10 @@ pub fn compare(facts: &RdsFacts, documents: &[Document], ahead: Option<&Ahead>) 
     let today = compare::report(facts, now, documents, None);
     let mut report = compare::report(facts, &then, documents, Some(ahead::words(now, &then)));
     for difference in &mut report.differences {
-        difference.today = today
-            .differences
-            .iter()
-            .any(|d| (&d.file, &d.address, &d.property) == (&difference.file, &difference.address, &difference.property));
+        difference.today = today.differences.iter().any(|d| {
+            (&d.file, &d.address, &d.property)
+                == (&difference.file, &difference.address, &difference.property)
+        });
     }
     Ok(report)
 }

@@ -57,7 +57,14 @@ const fn row<T>(
     same: Same,
     live: fn(&T) -> Value,
 ) -> Property<T> {
-    Property { names, cdk, same, decisive: false, member: false, live }
+    Property {
+        names,
+        cdk,
+        same,
+        decisive: false,
+        member: false,
+        live,
+    }
 }
 
 impl<T> Property<T> {
@@ -73,7 +80,10 @@ impl<T> Property<T> {
 }
 
 fn roles(roles: &[AssociatedRole]) -> Value {
-    roles.iter().map(|r| json!({ "RoleArn": r.arn, "FeatureName": r.feature })).collect()
+    roles
+        .iter()
+        .map(|r| json!({ "RoleArn": r.arn, "FeatureName": r.feature }))
+        .collect()
 }
 
 fn some<T: Into<Value> + Clone>(value: &Option<T>) -> Value {
@@ -82,8 +92,13 @@ fn some<T: Into<Value> + Clone>(value: &Option<T>) -> Value {
 
 /// Of clusters.
 pub(super) static CLUSTER: [Property<Cluster>; 19] = [
-    row(&["EngineVersion", "engine_version"], Some("engine"), Same::Version, |c: &Cluster| json!(c.engine_version))
-        .decisive(),
+    row(
+        &["EngineVersion", "engine_version"],
+        Some("engine"),
+        Same::Version,
+        |c: &Cluster| json!(c.engine_version),
+    )
+    .decisive(),
     row(
         &["DBClusterParameterGroupName", "db_cluster_parameter_group_name"],
         Some("parameter_group"),
@@ -91,14 +106,48 @@ pub(super) static CLUSTER: [Property<Cluster>; 19] = [
         |c: &Cluster| json!(c.parameter_group),
     )
     .decisive(),
-    row(&["DBClusterIdentifier", "cluster_identifier"], Some("cluster_identifier"), Same::Name, |c: &Cluster| json!(c.id)),
-    row(&["Engine", "engine"], Some("engine"), Same::Name, |c: &Cluster| json!(c.engine)),
-    row(&["EngineMode", "engine_mode"], None, Same::Name, |c: &Cluster| some(&c.engine_mode)),
-    row(&["DatabaseName", "database_name"], Some("default_database_name"), Same::Text, |c: &Cluster| some(&c.database_name)),
-    row(&["MasterUsername", "master_username"], Some("credentials"), Same::Text, |c: &Cluster| some(&c.master_username)),
-    row(&["Port", "port"], Some("port"), Same::Number, |c: &Cluster| some(&c.port)),
-    row(&["StorageEncrypted", "storage_encrypted"], Some("storage_encrypted"), Same::Truth, |c: &Cluster| json!(c.storage_encrypted)),
-    row(&["KmsKeyId", "kms_key_id"], Some("storage_encryption_key"), Same::Key, |c: &Cluster| some(&c.kms_key_id)),
+    row(
+        &["DBClusterIdentifier", "cluster_identifier"],
+        Some("cluster_identifier"),
+        Same::Name,
+        |c: &Cluster| json!(c.id),
+    ),
+    row(
+        &["Engine", "engine"],
+        Some("engine"),
+        Same::Name,
+        |c: &Cluster| json!(c.engine),
+    ),
+    row(&["EngineMode", "engine_mode"], None, Same::Name, |c: &Cluster| {
+        some(&c.engine_mode)
+    }),
+    row(
+        &["DatabaseName", "database_name"],
+        Some("default_database_name"),
+        Same::Text,
+        |c: &Cluster| some(&c.database_name),
+    ),
+    row(
+        &["MasterUsername", "master_username"],
+        Some("credentials"),
+        Same::Text,
+        |c: &Cluster| some(&c.master_username),
+    ),
+    row(&["Port", "port"], Some("port"), Same::Number, |c: &Cluster| {
+        some(&c.port)
+    }),
+    row(
+        &["StorageEncrypted", "storage_encrypted"],
+        Some("storage_encrypted"),
+        Same::Truth,
+        |c: &Cluster| json!(c.storage_encrypted),
+    ),
+    row(
+        &["KmsKeyId", "kms_key_id"],
+        Some("storage_encryption_key"),
+        Same::Key,
+        |c: &Cluster| some(&c.kms_key_id),
+    ),
     row(
         &["ManageMasterUserPassword", "manage_master_user_password"],
         None,
@@ -106,12 +155,20 @@ pub(super) static CLUSTER: [Property<Cluster>; 19] = [
         |c: &Cluster| json!(c.managed_password),
     ),
     row(
-        &["EnableIAMDatabaseAuthentication", "iam_database_authentication_enabled"],
+        &[
+            "EnableIAMDatabaseAuthentication",
+            "iam_database_authentication_enabled",
+        ],
         Some("iam_authentication"),
         Same::Truth,
         |c: &Cluster| json!(c.iam_authentication),
     ),
-    row(&["AssociatedRoles", "iam_roles"], None, Same::Roles, |c: &Cluster| roles(&c.associated_roles)),
+    row(
+        &["AssociatedRoles", "iam_roles"],
+        None,
+        Same::Roles,
+        |c: &Cluster| roles(&c.associated_roles),
+    ),
     row(
         &["DeletionProtection", "deletion_protection"],
         Some("deletion_protection"),
@@ -124,7 +181,12 @@ pub(super) static CLUSTER: [Property<Cluster>; 19] = [
         Same::Number,
         |c: &Cluster| some(&c.backup_retention_days),
     ),
-    row(&["StorageType", "storage_type"], Some("storage_type"), Same::Name, |c: &Cluster| some(&c.storage_type)),
+    row(
+        &["StorageType", "storage_type"],
+        Some("storage_type"),
+        Same::Name,
+        |c: &Cluster| some(&c.storage_type),
+    ),
     row(
         &["EnableCloudwatchLogsExports", "enabled_cloudwatch_logs_exports"],
         Some("cloudwatch_logs_exports"),
@@ -142,25 +204,74 @@ pub(super) static CLUSTER: [Property<Cluster>; 19] = [
 
 /// Of instances.
 pub(super) static INSTANCE: [Property<Instance>; 25] = [
-    row(&["EngineVersion", "engine_version"], Some("engine"), Same::Version, |i: &Instance| json!(i.engine_version))
-        .decisive()
-        .of_members(),
     row(
-        &["DBParameterGroupName", "db_parameter_group_name", "parameter_group_name"],
+        &["EngineVersion", "engine_version"],
+        Some("engine"),
+        Same::Version,
+        |i: &Instance| json!(i.engine_version),
+    )
+    .decisive()
+    .of_members(),
+    row(
+        &[
+            "DBParameterGroupName",
+            "db_parameter_group_name",
+            "parameter_group_name",
+        ],
         Some("parameter_group"),
         Same::Group,
         |i: &Instance| i.parameter_groups.first().map_or(Value::Null, |g| json!(g.name)),
     )
     .decisive()
     .of_members(),
-    row(&["DBInstanceIdentifier", "identifier"], Some("instance_identifier"), Same::Name, |i: &Instance| json!(i.id)).of_members(),
-    row(&["DBInstanceClass", "instance_class"], Some("instance_type"), Same::Name, |i: &Instance| json!(i.class)).of_members(),
-    row(&["Engine", "engine"], Some("engine"), Same::Name, |i: &Instance| json!(i.engine)).of_members(),
-    row(&["DBName", "db_name"], Some("database_name"), Same::Text, |i: &Instance| some(&i.database_name)),
-    row(&["MasterUsername", "username"], Some("credentials"), Same::Text, |i: &Instance| some(&i.master_username)),
-    row(&["Port", "port"], Some("port"), Same::Number, |i: &Instance| some(&i.port)),
-    row(&["StorageEncrypted", "storage_encrypted"], Some("storage_encrypted"), Same::Truth, |i: &Instance| json!(i.storage_encrypted)),
-    row(&["KmsKeyId", "kms_key_id"], Some("storage_encryption_key"), Same::Key, |i: &Instance| some(&i.kms_key_id)),
+    row(
+        &["DBInstanceIdentifier", "identifier"],
+        Some("instance_identifier"),
+        Same::Name,
+        |i: &Instance| json!(i.id),
+    )
+    .of_members(),
+    row(
+        &["DBInstanceClass", "instance_class"],
+        Some("instance_type"),
+        Same::Name,
+        |i: &Instance| json!(i.class),
+    )
+    .of_members(),
+    row(
+        &["Engine", "engine"],
+        Some("engine"),
+        Same::Name,
+        |i: &Instance| json!(i.engine),
+    )
+    .of_members(),
+    row(
+        &["DBName", "db_name"],
+        Some("database_name"),
+        Same::Text,
+        |i: &Instance| some(&i.database_name),
+    ),
+    row(
+        &["MasterUsername", "username"],
+        Some("credentials"),
+        Same::Text,
+        |i: &Instance| some(&i.master_username),
+    ),
+    row(&["Port", "port"], Some("port"), Same::Number, |i: &Instance| {
+        some(&i.port)
+    }),
+    row(
+        &["StorageEncrypted", "storage_encrypted"],
+        Some("storage_encrypted"),
+        Same::Truth,
+        |i: &Instance| json!(i.storage_encrypted),
+    ),
+    row(
+        &["KmsKeyId", "kms_key_id"],
+        Some("storage_encryption_key"),
+        Same::Key,
+        |i: &Instance| some(&i.kms_key_id),
+    ),
     row(
         &["ManageMasterUserPassword", "manage_master_user_password"],
         None,
@@ -168,12 +279,17 @@ pub(super) static INSTANCE: [Property<Instance>; 25] = [
         |i: &Instance| json!(i.managed_password),
     ),
     row(
-        &["EnableIAMDatabaseAuthentication", "iam_database_authentication_enabled"],
+        &[
+            "EnableIAMDatabaseAuthentication",
+            "iam_database_authentication_enabled",
+        ],
         Some("iam_authentication"),
         Same::Truth,
         |i: &Instance| json!(i.iam_authentication),
     ),
-    row(&["AssociatedRoles"], None, Same::Roles, |i: &Instance| roles(&i.associated_roles)),
+    row(&["AssociatedRoles"], None, Same::Roles, |i: &Instance| {
+        roles(&i.associated_roles)
+    }),
     row(
         &["DeletionProtection", "deletion_protection"],
         Some("deletion_protection"),
@@ -186,9 +302,24 @@ pub(super) static INSTANCE: [Property<Instance>; 25] = [
         Same::Number,
         |i: &Instance| some(&i.backup_retention_days),
     ),
-    row(&["StorageType", "storage_type"], Some("storage_type"), Same::Name, |i: &Instance| some(&i.storage_type)),
-    row(&["AllocatedStorage", "allocated_storage"], Some("allocated_storage"), Same::Number, |i: &Instance| some(&i.allocated_storage_gib)),
-    row(&["MultiAZ", "multi_az"], Some("multi_az"), Same::Truth, |i: &Instance| json!(i.multi_az)),
+    row(
+        &["StorageType", "storage_type"],
+        Some("storage_type"),
+        Same::Name,
+        |i: &Instance| some(&i.storage_type),
+    ),
+    row(
+        &["AllocatedStorage", "allocated_storage"],
+        Some("allocated_storage"),
+        Same::Number,
+        |i: &Instance| some(&i.allocated_storage_gib),
+    ),
+    row(
+        &["MultiAZ", "multi_az"],
+        Some("multi_az"),
+        Same::Truth,
+        |i: &Instance| json!(i.multi_az),
+    ),
     row(
         &["AutoMinorVersionUpgrade", "auto_minor_version_upgrade"],
         Some("auto_minor_version_upgrade"),
@@ -235,18 +366,52 @@ pub(super) static INSTANCE: [Property<Instance>; 25] = [
 /// Every name under which a setting of a kind is read; what is not here is not even looked at.
 pub(super) fn names(kind: Kind) -> impl Iterator<Item = &'static str> {
     let own: Vec<&'static str> = match kind {
-        Kind::Cluster => CLUSTER.iter().flat_map(|p| p.names).copied().chain(["SnapshotIdentifier"]).collect(),
+        Kind::Cluster => CLUSTER
+            .iter()
+            .flat_map(|p| p.names)
+            .copied()
+            .chain(["SnapshotIdentifier"])
+            .collect(),
         Kind::Instance => INSTANCE
             .iter()
             .flat_map(|p| p.names)
             .copied()
-            .chain(["DBClusterIdentifier", "cluster_identifier", "SourceDBInstanceIdentifier", "replicate_source_db"])
+            .chain([
+                "DBClusterIdentifier",
+                "cluster_identifier",
+                "SourceDBInstanceIdentifier",
+                "replicate_source_db",
+            ])
             .collect(),
-        Kind::ClusterGroup => vec!["DBClusterParameterGroupName", "name", "Family", "family", "Parameters", "parameter"],
-        Kind::InstanceGroup => vec!["DBParameterGroupName", "name", "Family", "family", "Parameters", "parameter"],
-        Kind::GlobalCluster => vec!["GlobalClusterIdentifier", "global_cluster_identifier", "EngineVersion", "engine_version"],
+        Kind::ClusterGroup => vec![
+            "DBClusterParameterGroupName",
+            "name",
+            "Family",
+            "family",
+            "Parameters",
+            "parameter",
+        ],
+        Kind::InstanceGroup => vec![
+            "DBParameterGroupName",
+            "name",
+            "Family",
+            "family",
+            "Parameters",
+            "parameter",
+        ],
+        Kind::GlobalCluster => vec![
+            "GlobalClusterIdentifier",
+            "global_cluster_identifier",
+            "EngineVersion",
+            "engine_version",
+        ],
         Kind::ProxyTargets => {
-            vec!["DBClusterIdentifiers", "DBInstanceIdentifiers", "db_cluster_identifier", "db_instance_identifier"]
+            vec![
+                "DBClusterIdentifiers",
+                "DBInstanceIdentifiers",
+                "db_cluster_identifier",
+                "db_instance_identifier",
+            ]
         }
         Kind::Integration => vec!["SourceArn", "source_arn", "IntegrationName", "integration_name"],
     };
@@ -265,7 +430,9 @@ pub(super) fn is_same(same: Same, code: &Value, live: &Value) -> bool {
         Same::Set => set(code) == set(live),
         Same::Key => a == b || b.rsplit_once('/').is_some_and(|(_, id)| id == a),
         Same::Roles => same_roles(code, live),
-        Same::Tags => tags(code).iter().all(|(name, value)| live.get(name).is_some_and(|v| plain(v) == *value)),
+        Same::Tags => tags(code)
+            .iter()
+            .all(|(name, value)| live.get(name).is_some_and(|v| plain(v) == *value)),
     }
 }
 
@@ -284,9 +451,10 @@ fn set(value: &Value) -> BTreeSet<String> {
 pub(super) fn tags(value: &Value) -> Vec<(String, String)> {
     match value {
         Value::Object(map) => map.iter().map(|(k, v)| (k.clone(), plain(v))).collect(),
-        Value::Array(list) => {
-            list.iter().filter_map(|t| Some((t.get("Key")?.as_str()?.to_owned(), plain(t.get("Value")?)))).collect()
-        }
+        Value::Array(list) => list
+            .iter()
+            .filter_map(|t| Some((t.get("Key")?.as_str()?.to_owned(), plain(t.get("Value")?))))
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -319,7 +487,11 @@ pub(super) fn plain(value: &Value) -> String {
         Value::Array(items) if items.is_empty() => "none".to_owned(),
         Value::Array(items) => items.iter().map(item).collect::<Vec<_>>().join(", "),
         Value::Object(map) if map.is_empty() => "none".to_owned(),
-        Value::Object(_) => tags(value).iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(", "),
+        Value::Object(_) => tags(value)
+            .iter()
+            .map(|(k, v)| format!("{k}={v}"))
+            .collect::<Vec<_>>()
+            .join(", "),
         other => other.to_string(),
     }
 }
@@ -354,11 +526,26 @@ mod tests {
             (Same::Key, json!("1-2"), json!("arn:aws:kms:r:1:key/1-2"), true),
             (Same::Key, json!("2"), json!("arn:aws:kms:r:1:key/1-2"), false),
             (Same::Set, json!(["b", "a"]), json!(["a", "b"]), true),
-            (Same::Tags, json!([{"Key": "a", "Value": "1"}]), json!({"a": "1", "b": "2"}), true),
+            (
+                Same::Tags,
+                json!([{"Key": "a", "Value": "1"}]),
+                json!({"a": "1", "b": "2"}),
+                true,
+            ),
             (Same::Tags, json!({"a": "2"}), json!({"a": "1"}), false),
             (Same::Roles, json!([null]), json!([]), false),
-            (Same::Roles, json!([null]), json!([{"RoleArn": "r", "FeatureName": "s3Import"}]), true),
-            (Same::Roles, json!(["r"]), json!([{"RoleArn": "r", "FeatureName": "s3Import"}]), true),
+            (
+                Same::Roles,
+                json!([null]),
+                json!([{"RoleArn": "r", "FeatureName": "s3Import"}]),
+                true,
+            ),
+            (
+                Same::Roles,
+                json!(["r"]),
+                json!([{"RoleArn": "r", "FeatureName": "s3Import"}]),
+                true,
+            ),
             (
                 Same::Roles,
                 json!([{"RoleArn": "r", "FeatureName": "s3Export"}]),

@@ -91,13 +91,20 @@ pub(super) fn name_property(type_name: &str) -> Option<&'static str> {
 
 impl<'a> Resolver<'a> {
     pub(super) fn new(template: &'a Map<String, Value>, around: &'a Surroundings) -> Self {
-        Self { template, around, steps: Cell::new(STEPS), depth: Cell::new(0) }
+        Self {
+            template,
+            around,
+            steps: Cell::new(STEPS),
+            depth: Cell::new(0),
+        }
     }
 
     /// Names of parameters of the template whose value must not be shown.
     fn is_secret(&self, parameter: &str) -> bool {
         let declared = section(self.template, "Parameters").and_then(|p| p.get(parameter));
-        declared.and_then(|p| p.get("NoEcho")).is_some_and(|v| truth(v) == Some(true))
+        declared
+            .and_then(|p| p.get("NoEcho"))
+            .is_some_and(|v| truth(v) == Some(true))
     }
 
     /// One level deeper; none where the bounds are reached.
@@ -162,9 +169,10 @@ impl<'a> Resolver<'a> {
                 Some(name) => Ok(Some(Value::String(name))),
                 None => Err(format!("the name of {id}, which is only known in the stack")),
             },
-            Setting::Resource { id, attribute: Some(attribute) } => {
-                Err(format!("{id}.{attribute}, which is only known in the stack"))
-            }
+            Setting::Resource {
+                id,
+                attribute: Some(attribute),
+            } => Err(format!("{id}.{attribute}, which is only known in the stack")),
         }
     }
 
@@ -204,7 +212,9 @@ impl<'a> Resolver<'a> {
     }
 
     fn reference(&self, name: &Value) -> Setting {
-        let Some(name) = name.as_str() else { return Setting::unknown("Ref without a name") };
+        let Some(name) = name.as_str() else {
+            return Setting::unknown("Ref without a name");
+        };
         let pseudo = |value: &Option<String>| match value {
             Some(value) => Setting::Known(Value::String(value.clone())),
             None => Setting::unknown(format!("{name} is not known here")),
@@ -217,7 +227,11 @@ impl<'a> Resolver<'a> {
             "AWS::StackName" => return pseudo(&self.around.stack),
             "AWS::URLSuffix" => {
                 let china = self.around.partition.as_deref() == Some("aws-cn");
-                let suffix = if china { "amazonaws.com.cn" } else { "amazonaws.com" };
+                let suffix = if china {
+                    "amazonaws.com.cn"
+                } else {
+                    "amazonaws.com"
+                };
                 return Setting::Known(Value::String(suffix.to_owned()));
             }
             _ if name.starts_with("AWS::") => return Setting::unknown(format!("{name} is not known here")),
@@ -256,7 +270,10 @@ impl<'a> Resolver<'a> {
         };
         let is_list = kind == "CommaDelimitedList" || kind.contains("List<");
         Setting::Known(match is_list {
-            true => text.split(',').map(|item| Value::String(item.trim().to_owned())).collect(),
+            true => text
+                .split(',')
+                .map(|item| Value::String(item.trim().to_owned()))
+                .collect(),
             false => Value::String(text),
         })
     }
@@ -267,7 +284,10 @@ impl<'a> Resolver<'a> {
             Some(Value::Array(items)) => items,
             _ => return Err("Fn::Join of something that is no list".to_owned()),
         };
-        let texts = items.iter().map(|item| self.text(item)).collect::<Result<Vec<_>, _>>()?;
+        let texts = items
+            .iter()
+            .map(|item| self.text(item))
+            .collect::<Result<Vec<_>, _>>()?;
         bounded(texts.join(&self.text(delimiter)?))
     }
 
@@ -277,13 +297,18 @@ impl<'a> Resolver<'a> {
         if delimiter.is_empty() {
             return Err("Fn::Split at nothing".to_owned());
         }
-        Ok(text.split(&delimiter).map(|part| Value::String(part.to_owned())).collect())
+        Ok(text
+            .split(&delimiter)
+            .map(|part| Value::String(part.to_owned()))
+            .collect())
     }
 
     fn select(&self, arguments: &Value) -> Setting {
         let outcome = pair(arguments, "Fn::Select").and_then(|[index, list]| {
-            let index: usize =
-                self.text(index)?.parse().map_err(|_| "Fn::Select with no number".to_owned())?;
+            let index: usize = self
+                .text(index)?
+                .parse()
+                .map_err(|_| "Fn::Select with no number".to_owned())?;
             Ok((index, list))
         });
         let (index, list) = match outcome {
@@ -367,11 +392,15 @@ impl<'a> Resolver<'a> {
     }
 
     fn choose(&self, arguments: &Value) -> Setting {
-        let Some([name, yes, no]) = arguments.as_array().and_then(|a| <&[Value; 3]>::try_from(a.as_slice()).ok())
+        let Some([name, yes, no]) = arguments
+            .as_array()
+            .and_then(|a| <&[Value; 3]>::try_from(a.as_slice()).ok())
         else {
             return Setting::unknown("Fn::If without condition and two values");
         };
-        let Some(name) = name.as_str() else { return Setting::unknown("Fn::If without a condition's name") };
+        let Some(name) = name.as_str() else {
+            return Setting::unknown("Fn::If without a condition's name");
+        };
         match self.condition(name) {
             Ok(true) => self.resolve(yes),
             Ok(false) => self.resolve(no),
@@ -444,7 +473,8 @@ fn function(map: &Map<String, Value>) -> Option<(&str, &Value)> {
 
 fn pair<'v>(arguments: &'v Value, name: &str) -> Result<&'v [Value; 2], String> {
     let list = arguments.as_array().map(Vec::as_slice).unwrap_or_default();
-    list.try_into().map_err(|_| format!("{name} without its two arguments"))
+    list.try_into()
+        .map_err(|_| format!("{name} without its two arguments"))
 }
 
 fn bounded(text: String) -> Result<Value, String> {
@@ -480,7 +510,10 @@ pub(super) fn attributes_read(value: &Value) -> BTreeSet<(String, String)> {
         match value {
             Value::Object(map) => {
                 if let Some(("Fn::GetAtt", arguments)) = function(map)
-                    && let Setting::Resource { id, attribute: Some(attribute) } = get_att(arguments)
+                    && let Setting::Resource {
+                        id,
+                        attribute: Some(attribute),
+                    } = get_att(arguments)
                 {
                     found.insert((id, attribute));
                 }
@@ -526,7 +559,10 @@ mod tests {
     fn resolve(value: Value, given: &[(&str, &str)]) -> Setting {
         let template = template();
         let around = Surroundings {
-            parameters: given.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+            parameters: given
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                .collect(),
             region: Some("eu-west-1".to_owned()),
             ..Surroundings::default()
         };
@@ -537,19 +573,37 @@ mod tests {
     fn what_the_template_tells_is_known() {
         for (value, wanted) in [
             (json!({"Ref": "Version"}), json!("14.10")),
-            (json!({"Fn::Join": ["-", ["db", {"Ref": "AWS::Region"}, {"Ref": "Version"}]]}), json!("db-eu-west-1-14.10")),
-            (json!({"Fn::Sub": ["${A}/${!Literal}/${Db}", {"A": "x"}]}), json!("x/${Literal}/main-14.10")),
+            (
+                json!({"Fn::Join": ["-", ["db", {"Ref": "AWS::Region"}, {"Ref": "Version"}]]}),
+                json!("db-eu-west-1-14.10"),
+            ),
+            (
+                json!({"Fn::Sub": ["${A}/${!Literal}/${Db}", {"A": "x"}]}),
+                json!("x/${Literal}/main-14.10"),
+            ),
             (json!({"Fn::Select": ["1", {"Ref": "Zones"}]}), json!("b")),
-            (json!({"Fn::Select": [0, [{"Ref": "Version"}, {"Ref": "Stage"}]]}), json!("14.10")),
-            (json!({"Fn::Select": [1, {"Fn::Split": [".", {"Ref": "Version"}]}]}), json!("10")),
-            (json!({"Fn::FindInMap": ["Versions", "prod", "engine"]}), json!("16.6")),
+            (
+                json!({"Fn::Select": [0, [{"Ref": "Version"}, {"Ref": "Stage"}]]}),
+                json!("14.10"),
+            ),
+            (
+                json!({"Fn::Select": [1, {"Fn::Split": [".", {"Ref": "Version"}]}]}),
+                json!("10"),
+            ),
+            (
+                json!({"Fn::FindInMap": ["Versions", "prod", "engine"]}),
+                json!("16.6"),
+            ),
             (json!({"Fn::If": ["Either", "yes", "no"]}), json!("yes")),
             (json!({"Fn::If": ["IsProd", "same", "same"]}), json!("same")),
             (json!([{"Ref": "AWS::NoValue"}, 1]), json!([1])),
         ] {
             assert_eq!(resolve(value.clone(), &[]), Setting::Known(wanted), "{value}");
         }
-        let given = resolve(json!({"Fn::If": ["IsProd", {"Ref": "AWS::NoValue"}, 1]}), &[("Stage", "prod")]);
+        let given = resolve(
+            json!({"Fn::If": ["IsProd", {"Ref": "AWS::NoValue"}, 1]}),
+            &[("Stage", "prod")],
+        );
         assert_eq!(given, Setting::Absent);
     }
 
@@ -561,7 +615,10 @@ mod tests {
             (json!({"Ref": "Secret"}), "NoEcho"),
             (json!({"Ref": "Nowhere"}), "does not have"),
             (json!("{{resolve:secretsmanager:x}}"), "dynamic reference"),
-            (json!({"Fn::Sub": "${Db.DBClusterResourceId}"}), "Db.DBClusterResourceId"),
+            (
+                json!({"Fn::Sub": "${Db.DBClusterResourceId}"}),
+                "Db.DBClusterResourceId",
+            ),
             (json!({"Fn::Join": ["", [{"Ref": "Anon"}]]}), "the name of Anon"),
             (json!({"Fn::If": ["IsProd", 1, 2]}), "condition IsProd"),
             (json!({"Fn::If": ["Loop", 1, 2]}), "condition Loop"),

@@ -45,7 +45,9 @@ pub fn template(file: &str, text: &str, around: &Surroundings) -> Result<Documen
             document.unplaced.push((id.clone(), why));
             continue;
         }
-        let path = resource.get("Metadata").and_then(|m| m.get("aws:cdk:path")?.as_str());
+        let path = resource
+            .get("Metadata")
+            .and_then(|m| m.get("aws:cdk:path")?.as_str());
         if path.is_some() {
             document.language = Language::Cdk;
         }
@@ -58,13 +60,18 @@ pub fn template(file: &str, text: &str, around: &Surroundings) -> Result<Documen
                 Ok(true) => {}
                 Ok(false) => continue,
                 Err(why) => {
-                    document.unplaced.push((id.clone(), format!("condition {condition}: {why}")));
+                    document
+                        .unplaced
+                        .push((id.clone(), format!("condition {condition}: {why}")));
                     continue;
                 }
             }
         }
         let none = Map::new();
-        let properties = resource.get("Properties").and_then(Value::as_object).unwrap_or(&none);
+        let properties = resource
+            .get("Properties")
+            .and_then(Value::as_object)
+            .unwrap_or(&none);
         let settings = property::names(kind)
             .filter_map(|name| {
                 let value = properties.get(name)?;
@@ -75,7 +82,9 @@ pub fn template(file: &str, text: &str, around: &Surroundings) -> Result<Documen
                 Some((name.to_owned(), setting))
             })
             .collect();
-        let policy = resource.get("UpdateReplacePolicy").or_else(|| resource.get("DeletionPolicy"));
+        let policy = resource
+            .get("UpdateReplacePolicy")
+            .or_else(|| resource.get("DeletionPolicy"));
         document.declared.push(Declared {
             kind,
             type_name: type_name.to_owned(),

@@ -47,7 +47,9 @@ pub fn plan(file: &str, text: &str) -> Result<Document, BadCode> {
     let mut document = empty(file, Language::TerraformPlan);
     let none = Map::new();
     for resource in changes {
-        let Some(change) = resource.get("change") else { continue };
+        let Some(change) = resource.get("change") else {
+            continue;
+        };
         let actions: Vec<&str> = change
             .get("actions")
             .and_then(Value::as_array)
@@ -64,7 +66,9 @@ pub fn plan(file: &str, text: &str) -> Result<Document, BadCode> {
         };
         // What is only destroyed has no wish any more, but a name by which to know it.
         let values = side("after").or_else(|| side("before")).unwrap_or(&none);
-        let Some(mut found) = declared(resource, values, side("after_unknown")) else { continue };
+        let Some(mut found) = declared(resource, values, side("after_unknown")) else {
+            continue;
+        };
         found.planned = Some(planned);
         document.declared.push(found);
     }
@@ -98,14 +102,29 @@ fn not_terraform(file: &str, root: &Map<String, Value>) -> BadCode {
 fn resources(module: &Value, see: &mut impl FnMut(&Value) -> Option<()>) {
     let mut open = vec![module];
     while let Some(module) = open.pop() {
-        for resource in module.get("resources").and_then(Value::as_array).into_iter().flatten() {
+        for resource in module
+            .get("resources")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             see(resource);
         }
-        open.extend(module.get("child_modules").and_then(Value::as_array).into_iter().flatten());
+        open.extend(
+            module
+                .get("child_modules")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten(),
+        );
     }
 }
 
-fn declared(resource: &Value, values: &Map<String, Value>, unknown: Option<&Map<String, Value>>) -> Option<Declared> {
+fn declared(
+    resource: &Value,
+    values: &Map<String, Value>,
+    unknown: Option<&Map<String, Value>>,
+) -> Option<Declared> {
     let text = |name: &str| resource.get(name).and_then(Value::as_str);
     if text("mode").is_some_and(|mode| mode != "managed") {
         return None;
@@ -114,7 +133,9 @@ fn declared(resource: &Value, values: &Map<String, Value>, unknown: Option<&Map<
     let kind = Kind::of(type_name)?;
     let mut settings = BTreeMap::new();
     for name in property::names(kind) {
-        let later = unknown.and_then(|u| u.get(name)).is_some_and(|v| *v == Value::Bool(true));
+        let later = unknown
+            .and_then(|u| u.get(name))
+            .is_some_and(|v| *v == Value::Bool(true));
         let setting = match values.get(name) {
             _ if later => Setting::Unknown("known only after apply".to_owned()),
             // Terraform writes nothing as null, "" or an empty list.

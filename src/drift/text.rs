@@ -14,7 +14,11 @@ use crate::{
 };
 
 fn painted(style: Style, ansi: Ansi, text: &str) -> String {
-    if style.color { format!("{ansi}{text}{ansi:#}") } else { text.to_owned() }
+    if style.color {
+        format!("{ansi}{text}{ansi:#}")
+    } else {
+        text.to_owned()
+    }
 }
 
 fn label(effect: Effect) -> (&'static str, AnsiColor) {
@@ -51,7 +55,12 @@ pub fn render(report: &Report, style: Style) -> String {
             more => format!(", {more} not resolvable"),
         }
     );
-    let _ = writeln!(out, "{}  {}", painted(style, color.on_default().bold(), word), wrap(&headline, style.width, word.len() + 2));
+    let _ = writeln!(
+        out,
+        "{}  {}",
+        painted(style, color.on_default().bold(), word),
+        wrap(&headline, style.width, word.len() + 2)
+    );
     for difference in &report.differences {
         one(&mut out, difference, style);
     }
@@ -71,9 +80,16 @@ pub fn render(report: &Report, style: Style) -> String {
     if !report.unresolved.is_empty() {
         let _ = writeln!(out, "\n{}", painted(style, Ansi::new().bold(), "NOT COMPARED"));
         for unresolved in &report.unresolved {
-            let property = unresolved.property.as_ref().map(|p| format!(".{p}")).unwrap_or_default();
+            let property = unresolved
+                .property
+                .as_ref()
+                .map(|p| format!(".{p}"))
+                .unwrap_or_default();
             let decisive = if unresolved.decisive { " (decisive)" } else { "" };
-            let text = format!("{}: {}{property}: {}{decisive}", unresolved.file, unresolved.address, unresolved.why);
+            let text = format!(
+                "{}: {}{property}: {}{decisive}",
+                unresolved.file, unresolved.address, unresolved.why
+            );
             let _ = writeln!(out, "  {}", wrap(&text, style.width, 2));
         }
     }
@@ -86,7 +102,10 @@ pub fn render(report: &Report, style: Style) -> String {
     if style.verbose && !report.matched.is_empty() {
         let _ = writeln!(out, "\n{}", painted(style, Ansi::new().bold(), "COMPARED"));
         for matched in &report.matched {
-            let text = format!("{}: {} is {}, {}", matched.file, matched.address, matched.live, matched.how);
+            let text = format!(
+                "{}: {} is {}, {}",
+                matched.file, matched.address, matched.live, matched.how
+            );
             let _ = writeln!(out, "  {}", wrap(&text, style.width, 2));
         }
     }
@@ -96,7 +115,11 @@ pub fn render(report: &Report, style: Style) -> String {
 fn one(out: &mut String, difference: &Difference, style: Style) {
     let (word, color) = label(difference.effect);
     let place = format!("{}.{}", difference.address, difference.property);
-    let today = if difference.today { " (so today already)" } else { "" };
+    let today = if difference.today {
+        " (so today already)"
+    } else {
+        ""
+    };
     let _ = writeln!(
         out,
         "\n{}  {}",

@@ -48,7 +48,11 @@ static TYPES: LazyLock<BTreeMap<String, Type>> = LazyLock::new(|| {
     ];
     files
         .iter()
-        .flat_map(|text| toml::from_str::<File>(text).expect("the data files are checked by a test").types)
+        .flat_map(|text| {
+            toml::from_str::<File>(text)
+                .expect("the data files are checked by a test")
+                .types
+        })
         .collect()
 });
 
@@ -84,14 +88,38 @@ mod tests {
     #[test]
     fn the_dangerous_ones_are_known() {
         for (type_name, property, behaviour) in [
-            ("AWS::RDS::DBCluster", "DBClusterIdentifier", Behaviour::Replacement),
+            (
+                "AWS::RDS::DBCluster",
+                "DBClusterIdentifier",
+                Behaviour::Replacement,
+            ),
             ("AWS::RDS::DBCluster", "StorageEncrypted", Behaviour::Replacement),
-            ("AWS::RDS::DBCluster", "EngineVersion", Behaviour::SomeInterruptions),
-            ("AWS::RDS::DBCluster", "DBClusterParameterGroupName", Behaviour::NoInterruption),
+            (
+                "AWS::RDS::DBCluster",
+                "EngineVersion",
+                Behaviour::SomeInterruptions,
+            ),
+            (
+                "AWS::RDS::DBCluster",
+                "DBClusterParameterGroupName",
+                Behaviour::NoInterruption,
+            ),
             ("AWS::RDS::DBCluster", "MasterUsername", Behaviour::Conditional),
-            ("AWS::RDS::DBInstance", "DBInstanceIdentifier", Behaviour::Replacement),
-            ("AWS::RDS::DBInstance", "DBParameterGroupName", Behaviour::SomeInterruptions),
-            ("AWS::RDS::DBClusterParameterGroup", "Family", Behaviour::Replacement),
+            (
+                "AWS::RDS::DBInstance",
+                "DBInstanceIdentifier",
+                Behaviour::Replacement,
+            ),
+            (
+                "AWS::RDS::DBInstance",
+                "DBParameterGroupName",
+                Behaviour::SomeInterruptions,
+            ),
+            (
+                "AWS::RDS::DBClusterParameterGroup",
+                "Family",
+                Behaviour::Replacement,
+            ),
             ("aws_rds_cluster", "storage_encrypted", Behaviour::Replacement),
             ("aws_db_instance", "engine_version", Behaviour::SomeInterruptions),
         ] {

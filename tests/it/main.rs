@@ -8,6 +8,7 @@ mod drift;
 mod facts_scenarios;
 mod laws;
 mod machine;
+mod plan;
 mod scenarios;
 mod support;
 mod tls;
