@@ -4,6 +4,7 @@
 //! report says what deploying the code as it stands would do, from the data files in `data/`, and what to change.
 
 mod ahead;
+mod around;
 mod code;
 mod compare;
 mod edits;
