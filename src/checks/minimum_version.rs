@@ -26,7 +26,7 @@ const AURORA_17: PgVersion = PgVersion::new(17, 4);
 const PHYSICAL: PgVersion = PgVersion::new(11, 1);
 
 /// The lowest version that can be the source in place of this one, which has the same major where there is any.
-pub(super) fn minimum(engine: Engine, replication: Replication, source: PgVersion) -> PgVersion {
+pub(crate) fn minimum(engine: Engine, replication: Replication, source: PgVersion) -> PgVersion {
     let lowest = match replication {
         Replication::Physical => PHYSICAL,
         Replication::Logical => LOGICAL[0],

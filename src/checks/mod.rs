@@ -22,6 +22,7 @@ use crate::{
 };
 
 pub use ctx::{Ctx, Gathered, Setting, Settings};
+pub(crate) use minimum_version::minimum as blue_green_minimum;
 
 macro_rules! checks {
     (@judge rows) => { None };

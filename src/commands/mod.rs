@@ -5,8 +5,10 @@ pub mod checks;
 mod collect;
 mod config;
 mod diff;
+mod drift;
 mod explain;
 mod man;
+mod plan;
 mod show;
 mod target;
 
@@ -114,6 +116,8 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => block_on(check::run(*args, world)),
         Command::Collect(args) => block_on(collect::run(*args, world)),
+        Command::Plan(args) => block_on(plan::run(*args, world)),
+        Command::Drift(args) => block_on(drift::run(*args, world)),
         Command::Explain { id } => explain::run(id.as_deref(), world),
         Command::Checks(args) => checks::run(&args, world),
         Command::Diff(args) => diff::run(&args, world),

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{Failure, World};
 use crate::{
-    cli::{AwsArgs, DatabaseArgs, TargetArgs},
+    cli::{AwsArgs, DatabaseArgs, SubjectArgs, TargetArgs},
     edge::{
         auth::{Authenticator, Method, PerSide},
         aws::{self, AwsSettings},
@@ -20,7 +20,7 @@ use crate::{
         tls::{Roots, TlsMode, TlsSettings},
     },
     facts::{Fact, Facts, Request, Why},
-    model::{Engine, Phase, Side},
+    model::{Engine, PgVersion, Phase, Side},
 };
 
 pub(super) use crate::edge::rds::Subject;
@@ -338,4 +338,64 @@ async fn from_rds(
         engine: collected.engine,
         request: collected.request,
     })
+}
+
+/// A question to the RDS API alone.
+pub(super) struct RdsOnly<'a> {
+    subject: &'a SubjectArgs,
+    aws: &'a AwsArgs,
+    target_version: Option<PgVersion>,
+    target_parameter_group: Option<String>,
+}
+
+/// A question to the RDS API alone.
+pub(super) fn rds_only<'a>(
+    subject: &'a SubjectArgs,
+    aws: &'a AwsArgs,
+    target_version: Option<PgVersion>,
+    target_parameter_group: Option<String>,
+) -> RdsOnly<'a> {
+    RdsOnly {
+        subject,
+        aws,
+        target_version,
+        target_parameter_group,
+    }
+}
+
+/// Asks the RDS API about a cluster, an instance or a deployment.
+///
+/// # Errors
+/// Where none was named, or it cannot be looked at.
+pub(super) async fn control_plane(
+    wanted: RdsOnly<'_>,
+    world: &World,
+    progress: &Progress,
+) -> Result<rds::Collected, Failure> {
+    let SubjectArgs {
+        cluster,
+        instance,
+        deployment,
+    } = wanted.subject;
+    let cluster = cluster.clone().map(Subject::Cluster);
+    let subject = cluster
+        .or_else(|| instance.clone().map(Subject::Instance))
+        .or_else(|| deployment.clone().map(Subject::Deployment))
+        .ok_or_else(|| {
+            Failure::usage("say what to look at: --cluster, --instance, --deployment or --facts")
+        })?;
+    let (config, endpoint_url) = aws_config(wanted.aws, world).await?;
+    progress.waiting("asking the RDS API");
+    let request = RdsRequest {
+        subject,
+        target_version: wanted.target_version,
+        target_parameter_group: wanted.target_parameter_group,
+        endpoint_url,
+    };
+    rds::collect(&config, &request)
+        .await
+        .map_err(|e| match e.is_usage() {
+            true => Failure::usage(e.to_string()),
+            false => Failure::blind(e.to_string()),
+        })
 }

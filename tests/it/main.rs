@@ -5,12 +5,14 @@
 mod capacity;
 mod catalogue;
 mod cli;
+mod drift;
 mod driver;
 mod facts_scenarios;
 mod journal;
 mod laws;
 mod machine;
 mod output;
+mod plan;
 mod rds_collect;
 mod readme;
 mod scenarios;

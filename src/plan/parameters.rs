@@ -1,0 +1,168 @@
+//! Parameter groups: what carries over to the target's family, what does not exist there, and what replication needs.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::Order;
+use crate::{
+    facts::rds::{Parameter, ParameterGroup, RdsFacts, Topology},
+    model::{Engine, PgVersion, Replication},
+};
+
+/// What becomes of a value that was set on blue's group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Carried {
+    /// It has to be set in green's group.
+    Set,
+    /// Green's group has it already.
+    There,
+    /// Green's group has another value.
+    Differs {
+        /// That value.
+        there: String,
+    },
+    /// The target's family has no such parameter.
+    Gone,
+    /// No group of the target's family was read.
+    Unknown,
+}
+
+/// A value of blue's group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Setting {
+    /// The parameter.
+    pub name: String,
+    /// Its value on blue.
+    pub value: String,
+    /// What becomes of it.
+    pub carried: Carried,
+}
+
+/// Blue's group and green's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Groups {
+    /// `cluster` or `instance`.
+    pub kind: &'static str,
+    /// Blue's.
+    pub source: String,
+    /// Green's: the one that was named, blue's own within a family, or the one to make.
+    pub target: String,
+    /// Green's family.
+    pub family: String,
+    /// Green's has to be made.
+    pub make: bool,
+    /// Values set on blue's.
+    pub values: Vec<Setting>,
+    /// What blue's group still needs for logical replication: parameter, value, and the arithmetic.
+    pub needed: Vec<(String, String, String)>,
+}
+
+fn set_by_people(group: &ParameterGroup) -> impl Iterator<Item = (&String, &str)> {
+    let set = |p: &Parameter| p.source.as_deref() == Some("user") && p.modifiable;
+    group
+        .parameters
+        .iter()
+        .filter(move |(_, p)| set(p))
+        .filter_map(|(name, p)| Some((name, p.value.as_deref()?)))
+}
+
+pub(super) fn groups(
+    facts: &RdsFacts,
+    blue: &Topology,
+    engine: Engine,
+    target: PgVersion,
+    order: &Order,
+    replication: Replication,
+) -> Groups {
+    let kind = if blue.cluster.is_some() {
+        "cluster"
+    } else {
+        "instance"
+    };
+    let key = RdsFacts::group_key(blue).unwrap_or_default();
+    let source = key.split_once(':').map_or("", |(_, name)| name).to_owned();
+    let family = format!("{}{}", engine.api_name().unwrap_or("postgres"), target.major);
+    let read = |name: &str| {
+        facts
+            .parameter_groups
+            .get(&format!("{kind}:{name}"))
+            .and_then(|g| g.known()?.as_ref())
+    };
+    let same_family = blue.engine_version().is_some_and(|v| v.major == target.major);
+    let (name, make) = match (&order.group, same_family) {
+        (Some(name), _) => (name.clone(), false),
+        (None, true) => (source.clone(), false),
+        (None, false) => (format!("{}-pg{}", blue.id(), target.major), true),
+    };
+    // A group to be made has what its family's default has.
+    let there = match make {
+        true => read(&format!("default.{family}")),
+        false => read(&name),
+    };
+    let of_blue = read(&source);
+    let values = of_blue
+        .into_iter()
+        .flat_map(set_by_people)
+        .map(|(parameter, value)| {
+            let carried = match there.map(|group| group.parameters.get(parameter)) {
+                None => Carried::Unknown,
+                Some(None) => Carried::Gone,
+                Some(Some(p)) if p.value.as_deref() == Some(value) => Carried::There,
+                Some(Some(_)) if make => Carried::Set,
+                Some(Some(p)) => Carried::Differs {
+                    there: p.value.clone().unwrap_or_else(|| "the default".to_owned()),
+                },
+            };
+            Setting {
+                name: parameter.clone(),
+                value: value.to_owned(),
+                carried,
+            }
+        });
+    let values = values.collect();
+    let needed = match replication {
+        Replication::Logical => needed(of_blue, order.databases),
+        Replication::Physical => Vec::new(),
+    };
+    Groups {
+        kind,
+        source,
+        target: name,
+        family,
+        make,
+        values,
+        needed,
+    }
+}
+
+/// What logical replication needs of blue, by the numbers that AWS publishes.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/blue-green-deployments-creating.html>,
+/// <https://repost.aws/knowledge-center/rds-postgresql-blue-green-deployment-error>
+fn needed(group: Option<&ParameterGroup>, databases: Option<u64>) -> Vec<(String, String, String)> {
+    let none = BTreeMap::new();
+    let parameters = group.map_or(&none, |g| &g.parameters);
+    let value = |name: &str| parameters.get(name).and_then(|p| p.value.as_deref());
+    let mut needed = Vec::new();
+    let on = value("rds.logical_replication").is_some_and(|v| matches!(v, "1" | "on" | "true"));
+    if !on {
+        let why = "blue has to publish; static, so blue reboots".to_owned();
+        needed.push(("rds.logical_replication".to_owned(), "1".to_owned(), why));
+    }
+    let Some(databases) = databases else { return needed };
+    for name in [
+        "max_replication_slots",
+        "max_wal_senders",
+        "max_logical_replication_workers",
+    ] {
+        let least = databases + 5;
+        // A formula or no value is what the servers have in force; only a number can be judged here.
+        let is = value(name).and_then(|v| v.parse::<u64>().ok());
+        if is.is_some_and(|is| is < least) {
+            let why = format!("{databases} databases + 5 in reserve, besides slots that exist already");
+            needed.push((name.to_owned(), least.to_string(), why));
+        }
+    }
+    needed
+}

@@ -1,0 +1,211 @@
+//! The plan's steps, in the order in which they are safe.
+
+use super::{Carried, Hop, Plan, Step};
+use crate::{drift::quote, facts::rds::Topology};
+
+/// Assignments of one `modify-db-…-parameter-group` call: RDS takes at most twenty.
+const AT_ONCE: usize = 20;
+
+pub(super) fn steps(plan: &Plan, blue: &Topology) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let id = quote(&plan.subject);
+    let (thing, flag) = match plan.groups.kind {
+        "cluster" => ("db-cluster", "--db-cluster-identifier"),
+        _ => ("db-instance", "--db-instance-identifier"),
+    };
+    let step = |title: String, why: &str, commands: Vec<String>| Step {
+        title,
+        why: why.to_owned(),
+        commands,
+    };
+    for hop in plan.hops.iter().filter(|hop| !hop.blue_green) {
+        steps.push(step(
+            format!("raise {} from {} to {} in place", plan.subject, hop.from, hop.to),
+            "an outage: the database restarts; take a snapshot first",
+            vec![
+                format!("aws rds create-{thing}-snapshot {flag} {id} --{thing}-snapshot-identifier {id}-before-{}", dashed(hop)),
+                format!("aws rds wait {thing}-snapshot-available --{thing}-snapshot-identifier {id}-before-{}", dashed(hop)),
+                format!("aws rds modify-{thing} {flag} {id} --engine-version {} --apply-immediately", hop.to),
+            ],
+        ));
+    }
+    let groups = &plan.groups;
+    if !groups.needed.is_empty() {
+        let custom = !groups.source.starts_with("default.");
+        let own = if custom {
+            groups.source.clone()
+        } else {
+            format!("{}-blue", plan.subject)
+        };
+        let mut commands = Vec::new();
+        if !custom {
+            let family = groups.source.trim_start_matches("default.");
+            commands.push(make_group(groups.kind, &own, family, "for blue/green"));
+        }
+        let values: Vec<(String, String)> = groups
+            .needed
+            .iter()
+            .map(|(n, v, _)| (n.clone(), v.clone()))
+            .collect();
+        commands.extend(set_values(groups.kind, &own, &values));
+        if !custom {
+            let flag_group = if groups.kind == "cluster" {
+                "--db-cluster-parameter-group-name"
+            } else {
+                "--db-parameter-group-name"
+            };
+            commands.push(format!(
+                "aws rds modify-{thing} {flag} {id} {flag_group} {} --apply-immediately",
+                quote(&own)
+            ));
+        }
+        let readers_first = blue.instances.iter().rev();
+        commands.extend(readers_first.map(|i| {
+            format!(
+                "aws rds reboot-db-instance --db-instance-identifier {}",
+                quote(&i.id)
+            )
+        }));
+        steps.push(step(
+            "let blue publish".to_owned(),
+            "an outage: static parameters need a reboot, readers first, the writer last",
+            commands,
+        ));
+    }
+    if groups.make {
+        let set = groups
+            .values
+            .iter()
+            .filter(|v| matches!(v.carried, Carried::Set | Carried::Unknown));
+        let values: Vec<(String, String)> = set.map(|v| (v.name.clone(), v.value.clone())).collect();
+        let mut commands = vec![make_group(
+            groups.kind,
+            &groups.target,
+            &groups.family,
+            "for the upgrade",
+        )];
+        commands.extend(set_values(groups.kind, &groups.target, &values));
+        steps.push(step(
+            format!("make the parameter group {} for {}", groups.target, groups.family),
+            "without it green gets the default group, and blue's values are lost",
+            commands,
+        ));
+    }
+    for hop in plan.hops.iter().filter(|hop| hop.blue_green) {
+        deployment(plan, blue, hop, &mut steps);
+    }
+    let kind = if groups.kind == "cluster" {
+        "cluster"
+    } else {
+        "instance"
+    };
+    steps.push(step(
+        "bring the infrastructure code along".to_owned(),
+        "an unchanged stack wants the old version back",
+        vec![format!(
+            "greenlight drift --{kind} {id} --template cdk.out/STACK.template.json"
+        )],
+    ));
+    steps
+}
+
+fn deployment(plan: &Plan, blue: &Topology, hop: &Hop, steps: &mut Vec<Step>) {
+    let groups = &plan.groups;
+    let id = quote(&plan.subject);
+    let name = format!("{}-to-{}", plan.subject, hop.to.to_string().replace('.', "-"));
+    let name = quote(&name);
+    let last = hop.to == plan.target();
+    let kind = if groups.kind == "cluster" {
+        "cluster"
+    } else {
+        "instance"
+    };
+    let (check, create) = match (last, groups.kind) {
+        (false, _) => (String::new(), String::new()),
+        (true, "cluster") => (
+            format!(" --target-parameter-group {}", quote(&groups.target)),
+            format!(
+                " --target-db-cluster-parameter-group-name {}",
+                quote(&groups.target)
+            ),
+        ),
+        (true, _) => (
+            format!(" --target-parameter-group {}", quote(&groups.target)),
+            format!(" --target-db-parameter-group-name {}", quote(&groups.target)),
+        ),
+    };
+    let arn = match &blue.cluster {
+        Some(cluster) => cluster.arn.to_string(),
+        None => blue
+            .instances
+            .first()
+            .map(|i| i.arn.to_string())
+            .unwrap_or_default(),
+    };
+    let arn = quote(&arn);
+    let step = |title: String, why: &str, commands: Vec<String>| Step {
+        title,
+        why: why.to_owned(),
+        commands,
+    };
+    steps.push(step(
+        format!("create green on {}", hop.to),
+        "no outage; blue keeps serving, and its schema must not change from here on",
+        vec![
+            format!("greenlight check --{kind} {id} --target-version {}{check} --phase create", hop.to),
+            format!(
+                "aws rds create-blue-green-deployment --blue-green-deployment-name {name} --source {arn} --target-engine-version {}{create}",
+                hop.to
+            ),
+        ],
+    ));
+    steps.push(step(
+        format!("switch over to {}", hop.to),
+        "an outage, usually under a minute: connections are cut, names move to green",
+        vec![
+            format!("greenlight check --deployment {name} --phase switchover"),
+            "aws rds switchover-blue-green-deployment --switchover-timeout 300 --blue-green-deployment-identifier BGD_ID"
+                .to_owned(),
+            format!("greenlight check --deployment {name} --phase verify"),
+        ],
+    ));
+}
+
+fn dashed(hop: &Hop) -> String {
+    hop.to.to_string().replace('.', "-")
+}
+
+fn make_group(kind: &str, name: &str, family: &str, why: &str) -> String {
+    let (name, family) = (quote(name), quote(family));
+    match kind {
+        "cluster" => format!(
+            "aws rds create-db-cluster-parameter-group --db-cluster-parameter-group-name {name} --db-parameter-group-family {family} --description '{why}'"
+        ),
+        _ => format!(
+            "aws rds create-db-parameter-group --db-parameter-group-name {name} --db-parameter-group-family {family} --description '{why}'"
+        ),
+    }
+}
+
+fn set_values(kind: &str, name: &str, values: &[(String, String)]) -> Vec<String> {
+    let call = match kind {
+        "cluster" => "modify-db-cluster-parameter-group --db-cluster-parameter-group-name",
+        _ => "modify-db-parameter-group --db-parameter-group-name",
+    };
+    let one = |(name, value): &(String, String)| {
+        // JSON, because the short form knows no way to write a comma in a value.
+        let json = serde_json::json!({ "ParameterName": name, "ParameterValue": value, "ApplyMethod": "pending-reboot" });
+        json.to_string()
+    };
+    let chunks = values.chunks(AT_ONCE);
+    chunks
+        .map(|chunk| {
+            let list: Vec<String> = chunk.iter().map(one).collect();
+            format!(
+                "aws rds {call} {} --parameters {}",
+                quote(name),
+                quote(&format!("[{}]", list.join(",")))
+            )
+        })
+        .collect()
+}

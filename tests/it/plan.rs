@@ -1,0 +1,265 @@
+//! `greenlight plan` on saved facts: the way, the parameters, and code that a shell can read.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::cli::{Ran, greenlight};
+
+fn facts(name: &str) -> Value {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/facts")
+        .join(name);
+    serde_json::from_str(&std::fs::read_to_string(path).expect("the fixture")).expect("JSON")
+}
+
+fn run(here: &Path, facts: &Value, arguments: &[&str]) -> Ran {
+    std::fs::write(here.join("facts.json"), facts.to_string()).expect("written");
+    let mut all = vec!["plan", "--facts", "facts.json"];
+    all.extend(arguments);
+    greenlight(here, &all, &[])
+}
+
+fn json_of(facts: &Value, arguments: &[&str]) -> Value {
+    let here = tempfile::tempdir().expect("a folder");
+    let mut all = vec!["--format", "json"];
+    all.extend(arguments);
+    let ran = run(here.path(), facts, &all);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    serde_json::from_str(&ran.stdout).expect("JSON")
+}
+
+/// The fixture's cluster, on the guide's version.
+fn guide() -> Value {
+    let mut facts = facts("aurora-create.json");
+    let rds = &mut facts["rds"]["known"];
+    rds["blue"]["known"]["cluster"]["engine_version"] = json!("12.14");
+    let target = |version: &str, major: bool| json!({"version": version, "major": major, "auto": false});
+    let version = |version: &str, targets: Vec<Value>| json!({"version": version, "family": "aurora-postgresql12", "status": "available", "upgrade_targets": targets});
+    let own = version(
+        "12.14",
+        vec![
+            target("12.17", false),
+            target("12.22", false),
+            target("14.10", true),
+        ],
+    );
+    rds["source_version"] = json!({"known": own.clone()});
+    rds["minor_versions"] = json!({"known": [
+        own,
+        version("12.17", vec![target("12.22", false), target("14.10", true), target("14.15", true)]),
+        version("12.22", vec![target("14.15", true), target("16.6", true)]),
+    ]});
+    facts
+}
+
+#[test]
+fn the_guides_upgrade_needs_a_minor_step_first() {
+    let plan = json_of(&guide(), &["--target-version", "14.10"]);
+    let hops = json!([
+        {"from": "12.14", "to": "12.17", "by": "in-place"},
+        {"from": "12.17", "to": "14.10", "by": "blue-green"},
+    ]);
+    assert_eq!(plan["hops"], hops);
+    let newest = json_of(&guide(), &["--target-major", "14"]);
+    assert_eq!(newest["target_version"], json!("14.15"));
+    assert_eq!(
+        json_of(&guide(), &["--target-version", "latest"])["target_version"],
+        json!("16.6")
+    );
+}
+
+#[test]
+fn values_are_carried_over_and_missing_ones_are_told() {
+    let mut facts = facts("aurora-create.json");
+    let groups = &mut facts["rds"]["known"]["parameter_groups"];
+    let user = json!({"value": "15625", "source": "user", "apply_type": "dynamic", "apply_method": "immediate",
+        "modifiable": true, "allowed": null});
+    groups["cluster:main-pg12"]["known"]["parameters"]["wal_keep_segments"] = user;
+    groups["cluster:main-pg12"]["known"]["parameters"]["max_replication_slots"]["value"] = json!("5");
+    let plan = json_of(
+        &facts,
+        &[
+            "--target-version",
+            "14.15",
+            "--target-parameter-group",
+            "main-pg14",
+        ],
+    );
+    let groups = &plan["parameter_groups"];
+    let carried = |name: &str| {
+        let values = groups["values"].as_array().expect("values");
+        values
+            .iter()
+            .find(|v| v["name"] == name)
+            .map(|v| v["carried"].clone())
+            .expect(name)
+    };
+    assert_eq!(carried("wal_keep_segments"), json!("gone"));
+    assert_eq!(carried("max_wal_senders"), json!("there"));
+    assert_eq!(
+        carried("max_replication_slots"),
+        json!({"differs": {"there": "25"}})
+    );
+    let needed = groups["needed"].as_array().expect("needed");
+    assert_eq!(needed.len(), 1, "{needed:?}");
+    assert_eq!(needed[0][0], json!("max_replication_slots"));
+    // Readers reboot before the writer.
+    let all = plan["steps"].to_string();
+    let at = |name: &str| {
+        all.find(&format!("reboot-db-instance --db-instance-identifier {name}"))
+            .expect(name)
+    };
+    assert!(at("main-3") < at("main-2") && at("main-2") < at("main-1"));
+}
+
+#[test]
+fn a_class_that_the_target_does_not_know_is_told() {
+    let mut facts = facts("aurora-create.json");
+    facts["rds"]["known"]["orderable_on_target"]["db.r6g.large"] = json!({"known": false});
+    let plan = json_of(&facts, &["--target-version", "14.15"]);
+    assert_eq!(plan["classes_not_orderable"], json!(["db.r6g.large"]));
+}
+
+#[test]
+fn without_a_way_there_is_no_plan() {
+    let here = tempfile::tempdir().expect("a folder");
+    for (arguments, code, wanted) in [
+        (&["--target-version", "14.7"][..], 10, "14.15"),
+        (&["--target-version", "12.22"], 10, "already"),
+        (&["--target-version", "fourteen"], 2, "latest"),
+        (&[], 2, "--target-major"),
+        (
+            &["--target-version", "14.15", "--target-major", "14"],
+            2,
+            "cannot be used with",
+        ),
+    ] {
+        let ran = run(here.path(), &facts("aurora-create.json"), arguments);
+        assert_eq!(ran.code, code, "{arguments:?} {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stderr.contains(wanted), "{wanted}: {}", ran.stderr);
+    }
+    let mut retired = facts("aurora-create.json");
+    retired["rds"]["known"]["source_version"] = json!({"known": null});
+    retired["rds"]["known"]["minor_versions"] = json!({"known": []});
+    let ran = run(here.path(), &retired, &["--target-version", "14.15"]);
+    assert_eq!(ran.code, 11, "{}", ran.stderr);
+}
+
+#[test]
+fn the_script_is_one_that_a_shell_can_read() {
+    for (name, target) in [("aurora-create.json", "14.15"), ("rds-create.json", "16.6")] {
+        let here = tempfile::tempdir().expect("a folder");
+        let ran = run(
+            here.path(),
+            &facts(name),
+            &["--target-version", target, "--format", "cli"],
+        );
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert!(
+            ran.stdout.contains("create-blue-green-deployment"),
+            "{}",
+            ran.stdout
+        );
+        let script = here.path().join("upgrade.sh");
+        std::fs::write(&script, &ran.stdout).expect("written");
+        let read = std::process::Command::new("sh")
+            .arg("-n")
+            .arg(&script)
+            .status()
+            .expect("a shell");
+        assert!(read.success(), "{}", ran.stdout);
+        let table = run(here.path(), &facts(name), &["--target-version", target]);
+        assert!(
+            table.stdout.contains("STEPS") && table.stdout.contains("(blue/green)"),
+            "{}",
+            table.stdout
+        );
+    }
+    // A hostile name of a saved file stays an argument.
+    let mut hostile = facts("aurora-create.json");
+    hostile["rds"]["known"]["blue"]["known"]["cluster"]["id"] = json!("x\ntouch owned; $(touch owned) 'q'");
+    let here = tempfile::tempdir().expect("a folder");
+    let ran = run(
+        here.path(),
+        &hostile,
+        &["--target-version", "14.15", "--format", "cli"],
+    );
+    let script = ran
+        .stdout
+        .replace("aws ", "true ")
+        .replace("greenlight ", "true ");
+    std::fs::write(here.path().join("upgrade.sh"), script).expect("written");
+    let done = std::process::Command::new("sh")
+        .arg("upgrade.sh")
+        .current_dir(here.path())
+        .status()
+        .expect("a shell");
+    assert!(done.success() && !here.path().join("owned").exists());
+}
+
+/// Runs Python with what it needs, or says loudly that it does not.
+fn python(modules: &str, here: &Path, arguments: &[&str]) {
+    let python = std::env::var("GREENLIGHT_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let import = format!("import {modules}");
+    let there = std::process::Command::new(&python)
+        .args(["-c", &import])
+        .output()
+        .is_ok_and(|o| o.status.success());
+    if !there {
+        let required = std::env::var("GREENLIGHT_REQUIRE_PYTHON").is_ok_and(|v| v == "1");
+        assert!(!required, "{python} cannot {import}");
+        eprintln!("NOT TESTED: {python} cannot {import}; install it, or name another with GREENLIGHT_PYTHON");
+        return;
+    }
+    let output = std::process::Command::new(&python)
+        .args(arguments)
+        .current_dir(here)
+        .output()
+        .expect("it runs");
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(
+        output.status.success(),
+        "{arguments:?}: {}{}",
+        said(&output.stdout),
+        said(&output.stderr)
+    );
+}
+
+#[test]
+fn generated_code_is_code() {
+    for (name, target) in [("aurora-create.json", "14.15"), ("rds-create.json", "16.6")] {
+        let here = tempfile::tempdir().expect("a folder");
+        let mut facts = facts(name);
+        facts["request"]["target_parameter_group"] = Value::Null;
+        let make = |format: &str, file: &str| {
+            let ran = run(
+                here.path(),
+                &facts,
+                &["--target-version", target, "--format", format],
+            );
+            assert_eq!(ran.code, 0, "{}", ran.stderr);
+            std::fs::write(here.path().join(file), &ran.stdout).expect("written");
+            ran.stdout
+        };
+        let template: Value = serde_json::from_str(&make("cloudformation", "group.json")).expect("JSON");
+        let properties = &template["Resources"]["UpgradeParameterGroup"]["Properties"];
+        assert_eq!(
+            properties["Parameters"]["max_replication_slots"],
+            json!("25"),
+            "{template}"
+        );
+        let lint = "import sys; from cfnlint.runner import main; sys.argv = ['cfn-lint', 'group.json']; sys.exit(main())";
+        python("cfnlint", here.path(), &["-c", lint]);
+        assert!(make("cdk-python", "group.py").contains("\"max_replication_slots\": \"25\""));
+        python("py_compile", here.path(), &["-m", "py_compile", "group.py"]);
+        assert!(make("terraform", "group.tf").contains("max_replication_slots"));
+        let parse = "import hcl2; d = hcl2.load(open('group.tf')); assert len(d['resource']) == 1, d";
+        python("hcl2", here.path(), &["-c", parse]);
+        let typescript = make("cdk-typescript", "group.ts");
+        assert!(
+            typescript.contains("\"max_replication_slots\": \"25\""),
+            "{typescript}"
+        );
+    }
+}
