@@ -8,6 +8,8 @@ mod facts_scenarios;
 mod laws;
 mod machine;
 mod output;
+mod recipes;
+mod reference;
 mod scenarios;
 mod support;
 mod tls;
