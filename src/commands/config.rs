@@ -132,12 +132,13 @@ fn in_force(policy: &Policy, path: &Path, text: Option<&str>) -> InForce {
             .waivers
             .iter()
             .map(|waiver| {
+                let until = waiver.until;
                 let state = if waiver.expired(policy.now) {
-                    "ended: it accepts nothing any more"
+                    format!("ended on {until}: it accepts nothing any more")
                 } else if waiver.too_wide() {
-                    "in force, but too wide: it accepts whatever comes"
+                    format!("in force until {until}, but too wide: it accepts whatever comes")
                 } else {
-                    "in force"
+                    format!("in force until {until}")
                 };
                 WaiverInForce {
                     check: waiver.check.clone(),
@@ -147,7 +148,7 @@ fn in_force(policy: &Policy, path: &Path, text: Option<&str>) -> InForce {
                     approved_by: waiver.approved_by.clone(),
                     allow_unknown: waiver.allow_unknown,
                     from: format!("{}:{}", path.display(), waiver.line.unwrap_or(1)),
-                    state: state.to_owned(),
+                    state,
                 }
             })
             .collect(),
@@ -191,8 +192,8 @@ fn table(in_force: &InForce, style: Style) -> String {
         let by = waiver
             .approved_by
             .as_ref()
-            .map_or(", approved by nobody named".to_owned(), |by| {
-                format!(", approved by {}", one_line(by))
+            .map_or("; approved by nobody named".to_owned(), |by| {
+                format!("; approved by {}", one_line(by))
             });
         let unknown = if waiver.allow_unknown {
             ", also where it cannot be looked at"
@@ -201,7 +202,7 @@ fn table(in_force: &InForce, style: Style) -> String {
         };
         let text = format!("{} {}{unknown}", waiver.check, one_line(&waiver.subject));
         let _ = writeln!(out, "  {}", wrap(&text, style.width, 4));
-        let text = format!("{} until {}{by} ({})", waiver.state, waiver.until, waiver.from);
+        let text = format!("{}{by} ({})", waiver.state, waiver.from);
         let _ = writeln!(out, "    {}", wrap(&text, style.width, 6));
         let _ = writeln!(out, "    {}", wrap(&one_line(&waiver.reason), style.width, 6));
     }

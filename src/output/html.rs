@@ -52,7 +52,7 @@ struct Page {
     levels: Vec<Level>,
     groups: Vec<&'static str>,
     checks: Vec<Section>,
-    unknown: Vec<(String, String)>,
+    unknown: Vec<[String; 3]>,
     waived: Vec<[String; 6]>,
     passed: Vec<(&'static str, String)>,
     skipped: Vec<(String, String)>,
@@ -188,7 +188,9 @@ pub fn render(view: View<'_>) -> String {
         script: SCRIPT,
         script_hash: hash(SCRIPT),
     };
-    page.render().expect("a template over strings and numbers")
+    let mut text = page.render().expect("a template over strings and numbers");
+    text.push('\n');
+    text
 }
 
 fn chips(view: View<'_>) -> Vec<Chip> {
@@ -329,29 +331,12 @@ fn row(
     row.render().expect("a template over strings and numbers")
 }
 
-/// Reasons with the checks that they blind; the same reason is said once.
-fn unknown(view: View<'_>) -> Vec<(String, String)> {
-    let mut by_reason: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for check in view
-        .report
-        .checks
-        .iter()
-        .filter(|c| c.outcome == Outcome::Unknown)
-    {
-        for unseen in &check.unseen {
-            let waived = unseen.waived.as_ref().map_or(String::new(), |w| {
-                format!(" (waived until {}: {})", w.until, one_line(&w.reason))
-            });
-            let subject = clip(&one_line(&unseen.subject.replace(check.id, "…")), 400);
-            let why = clip(&one_line(&unseen.why), 600);
-            by_reason
-                .entry(format!("{subject}: {why}{waived}"))
-                .or_default()
-                .push(check.id);
-        }
-    }
-    let listed = by_reason.into_iter().take(500);
-    listed.map(|(reason, ids)| (reason, ids.join(", "))).collect()
+/// Why, where, and which checks that leaves undetermined.
+fn unknown(view: View<'_>) -> Vec<[String; 3]> {
+    let reasons = summary::blind(view.report).into_iter().take(500);
+    reasons
+        .map(|reason| [reason.few_places(50), reason.checks.join(", "), reason.why])
+        .collect()
 }
 
 fn waived(view: View<'_>) -> Vec<[String; 6]> {

@@ -418,3 +418,11 @@ pub fn schema() -> String {
     text.push('\n');
     text
 }
+
+/// The JSON schema of what `greenlight diff --format json` prints.
+pub fn diff_schema() -> String {
+    let schema = schemars::schema_for!(crate::baseline::Diff);
+    let mut text = serde_json::to_string_pretty(&schema).expect("a schema is JSON");
+    text.push('\n');
+    text
+}

@@ -183,38 +183,32 @@ fn evidence(findings: &[&ReportedFinding]) -> String {
 }
 
 fn unknown(out: &mut String, view: View<'_>) {
+    let reasons = summary::blind(view.report);
+    if reasons.is_empty() {
+        return;
+    }
     let blind = view
         .report
         .checks
         .iter()
         .filter(|c| c.outcome == Outcome::Unknown);
-    // The same reason often blinds many checks: say it once.
-    let mut by_reason: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    let mut checks = 0;
-    for check in blind {
-        checks += 1;
-        for unseen in check.unseen.iter().filter(|u| u.since != Some(Since::Known)) {
-            let waived = unseen.waived.as_ref().map_or(String::new(), |w| {
-                format!(" (waived until {}: {})", w.until, escape(&one_line(&w.reason)))
-            });
-            let subject = code(&clip(&one_line(&unseen.subject.replace(check.id, "…")), 200));
-            let why = escape(&clip(&one_line(&unseen.why), 300));
-            by_reason
-                .entry(format!("{subject}: {why}{waived}"))
-                .or_default()
-                .push(check.id);
-        }
+    let _ = writeln!(
+        out,
+        "\n### {} could not be judged\n",
+        count(blind.count() as u64, "check")
+    );
+    for reason in reasons.iter().take(SHOWN) {
+        let _ = writeln!(
+            out,
+            "- {}<br>{}<br>checks: {}",
+            escape(&reason.why),
+            code(&reason.few_places(5)),
+            ids(&reason.checks)
+        );
     }
-    if by_reason.is_empty() {
-        return;
-    }
-    let _ = writeln!(out, "\n### {} could not be judged\n", count(checks, "check"));
-    let reasons = by_reason.len();
-    for (reason, ids_of) in by_reason.into_iter().take(SHOWN) {
-        let _ = writeln!(out, "- {reason}<br>{}", ids(&ids_of));
-    }
-    if reasons > SHOWN {
-        let _ = writeln!(out, "- … and {} more", count((reasons - SHOWN) as u64, "reason"));
+    if reasons.len() > SHOWN {
+        let more = count((reasons.len() - SHOWN) as u64, "more reason");
+        let _ = writeln!(out, "- … and {more}");
     }
 }
 

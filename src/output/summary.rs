@@ -1,12 +1,12 @@
 //! What every format for people says first: the answer, the upgrade, how far the look went, what was found.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::{
     View,
-    text::{bytes, count, one_line, printable},
+    text::{bytes, clip, count, one_line, printable},
 };
 use crate::{
     baseline::Since,
@@ -78,6 +78,59 @@ pub(super) fn shown(check: &CheckReport) -> Vec<&ReportedFinding> {
 pub(super) fn shown_unseen(check: &CheckReport) -> Vec<&ReportedUnseen> {
     let open = |u: &&ReportedUnseen| u.waived.is_none() && u.since != Some(Since::Known);
     check.unseen.iter().filter(open).collect()
+}
+
+/// A reason why something could not be judged, with everything that it blinds.
+pub(super) struct Blind {
+    /// The reason, with the waiver that accepts it.
+    pub(super) why: String,
+    /// What could not be looked at.
+    pub(super) places: Vec<String>,
+    /// The checks that it leaves undetermined.
+    pub(super) checks: Vec<&'static str>,
+}
+
+impl Blind {
+    /// The first places, and how many more there are.
+    pub(super) fn few_places(&self, most: usize) -> String {
+        let few = self
+            .places
+            .iter()
+            .take(most)
+            .map(|p| clip(p, 200))
+            .collect::<Vec<_>>()
+            .join(", ");
+        match self.places.len().saturating_sub(most) {
+            0 => few,
+            more => format!("{few} and {more} more"),
+        }
+    }
+}
+
+/// Why checks could not be judged. The same reason often blinds many of them in many places: it is said once.
+pub(super) fn blind(report: &Report) -> Vec<Blind> {
+    let mut reasons: BTreeMap<String, (BTreeSet<String>, Vec<&'static str>)> = BTreeMap::new();
+    for check in report.checks.iter().filter(|c| c.outcome == Outcome::Unknown) {
+        for unseen in check.unseen.iter().filter(|u| u.since != Some(Since::Known)) {
+            let waived = unseen.waived.as_ref().map_or(String::new(), |w| {
+                format!(" (waived until {}: {})", w.until, one_line(&w.reason))
+            });
+            let why = format!("{}{waived}", clip(&one_line(&unseen.why), 600));
+            let (places, checks) = reasons.entry(why).or_default();
+            places.insert(one_line(&unseen.subject));
+            if checks.last() != Some(&check.id) {
+                checks.push(check.id);
+            }
+        }
+    }
+    let reasons = reasons.into_iter();
+    reasons
+        .map(|(why, (places, checks))| Blind {
+            why,
+            places: places.into_iter().collect(),
+            checks,
+        })
+        .collect()
 }
 
 /// ` on blue`, where it lies on a side.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     baseline::Since,
-    report::{CheckReport, Headline, Outcome, ReportedFinding, ReportedUnseen},
+    report::{CheckReport, Headline, Outcome, ReportedFinding},
     verdict::Level,
 };
 
@@ -193,39 +193,20 @@ impl Text {
     }
 
     fn unknown(&mut self, view: View<'_>) {
-        let news = |u: &&ReportedUnseen| u.since != Some(Since::Known);
-        let checks: Vec<&CheckReport> = view
-            .report
-            .checks
-            .iter()
-            .filter(|c| c.outcome == Outcome::Unknown && c.unseen.iter().any(|u| news(&u)))
-            .collect();
-        if checks.is_empty() {
+        let reasons = summary::blind(view.report);
+        if reasons.is_empty() {
             return;
         }
         self.heading("COULD NOT BE JUDGED", AnsiColor::Yellow.on_default().bold());
-        // The same reason often blinds many checks: say it once.
-        let mut by_reason: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-        for check in checks {
-            for unseen in check.unseen.iter().filter(news) {
-                let place = one_line(&unseen.subject.replace(check.id, "…"));
-                let waived = if unseen.waived.is_some() { " (waived)" } else { "" };
-                let ids = by_reason
-                    .entry(format!("{place}: {}{waived}", unseen.why))
-                    .or_default();
-                ids.push(check.id);
-            }
+        for reason in reasons.iter().take(2 * SHOWN) {
+            let mark = self.paint(AnsiColor::Yellow.on_default().bold(), "?");
+            let _ = writeln!(self.out, "\n  {mark} {}", wrap(&reason.why, self.style.width, 4));
+            self.line(4, &reason.few_places(if self.style.verbose { 100 } else { 5 }));
+            self.labelled("checks", &reason.checks.join(", "));
         }
-        let reasons = by_reason.len();
-        for (reason, ids) in by_reason.into_iter().take(2 * SHOWN) {
-            self.line(2, &one_line(&reason));
-            self.line(6, &ids.join(", "));
-        }
-        if reasons > 2 * SHOWN {
-            self.line(
-                2,
-                &format!("… and {} more", count((reasons - 2 * SHOWN) as u64, "reason")),
-            );
+        if reasons.len() > 2 * SHOWN {
+            let more = count((reasons.len() - 2 * SHOWN) as u64, "more reason");
+            self.line(2, &format!("… and {more}"));
         }
     }
 

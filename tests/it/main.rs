@@ -1,6 +1,7 @@
 //! The one integration-test binary.
 
 #![expect(clippy::disallowed_methods, reason = "tests read files and the environment")]
+#![expect(clippy::print_stderr, reason = "a test that cannot run here says so")]
 
 mod capacity;
 mod catalogue;
@@ -15,6 +16,8 @@ mod output;
 mod plan;
 mod rds_collect;
 mod readme;
+mod recipes;
+mod reference;
 mod scenarios;
 mod settle;
 mod support;

@@ -3,13 +3,15 @@
 //! The report is made of fixed verdicts, not of the catalogue's: a new check changes no snapshot here.
 
 mod browser;
+mod commands;
+mod compare;
+pub(crate) mod gate;
 mod golden;
 mod schemas;
 
 use greenlight::{
     exit::Exit,
     facts::Facts,
-    gate,
     model::Side,
     output::{Format, Style, View},
     policy::{Policy, Waiver},
@@ -187,7 +189,7 @@ impl Case {
     }
 
     pub(crate) fn exit(&self) -> Exit {
-        gate::exit(&self.report)
+        greenlight::gate::exit(&self.report)
     }
 
     pub(crate) fn render(&self, format: Format, color: bool) -> String {

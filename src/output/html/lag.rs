@@ -57,7 +57,7 @@ pub(super) fn lag(view: View<'_>) -> Option<Lag> {
     if by_slot.is_empty() {
         return None;
     }
-    let mut all: Vec<((String, String), Vec<Option<u64>>)> = by_slot.into_iter().collect();
+    let mut all: Vec<_> = by_slot.into_iter().collect();
     for (_, values) in &mut all {
         values.resize(samples.len(), None);
     }
