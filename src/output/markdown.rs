@@ -347,7 +347,7 @@ mod tests {
     fn read(markdown: &str) -> (String, Vec<String>) {
         use pulldown_cmark::{Event, Options, Parser};
         let (mut text, mut tags) = (String::new(), Vec::new());
-        for event in Parser::new_ext(markdown, Options::all()) {
+        for event in Parser::new_ext(markdown, Options::all() - Options::ENABLE_SMART_PUNCTUATION) {
             match event {
                 Event::Text(t) | Event::Code(t) => text.push_str(&t),
                 Event::InlineHtml(t) | Event::Html(t) => tags.push(t.to_string()),

@@ -271,7 +271,25 @@ mod tests {
              - one\n- two with [a link](https://example.org)\n\n1. first\n2. second\n\n| a | b |\n| --- | --- |\n| x | `y` |\n",
             40,
         );
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r#"
+        Some prose with `code` that is long
+        enough to wrap.
+
+        QUERY
+
+            when=">=13"
+
+            select 1
+
+        - one
+        - two with a link <https://example.org>
+
+        1. first
+        2. second
+
+          a  b
+          x  `y`
+        "#);
     }
 
     #[test]
