@@ -108,7 +108,7 @@ fn wrong_files_are_usage() {
         ),
         (&["config", "check", "none.toml"], "cannot read none.toml"),
         (&["explain", "replica-identiy"], "did you mean replica-identity"),
-        (&["explain", "identity"], "did you mean replica-identity"),
+        (&["explain", "identity"], "replica-identity"),
         (&["explain", "zzz"], "greenlight checks --search zzz"),
         (&["checks", "--group", "shcema"], "did you mean \"schema\"?"),
         (&["man", "chek"], "did you mean \"check\"?"),
