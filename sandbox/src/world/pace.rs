@@ -22,7 +22,7 @@ pub enum Step {
 pub enum Speed {
     /// Steps take no time besides that of the servers.
     Instant,
-    /// Every step waits for [`Pace::advance`].
+    /// Every step waits for `Rds::advance`.
     Manual,
     /// Every step takes so long.
     Every(Duration),
