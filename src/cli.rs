@@ -249,6 +249,14 @@ pub struct CheckArgs {
     /// How it is shown
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Write an attestation of what was judged, for `greenlight switchover --attestation FILE`; it guards against mix-ups and
+    /// age, not against forgers: it is not signed
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub attest: Option<PathBuf>,
+    /// How long the attestation is good for, in minutes from the collection of the facts
+    #[arg(long, value_name = "MINUTES", requires = "attest", help_heading = "Output", default_value_t = crate::attest::MINUTES,
+          value_parser = clap::value_parser!(u16).range(1..=i64::from(crate::attest::MAX_MINUTES)))]
+    pub attest_for: u16,
 }
 
 /// How a report is shown.
