@@ -11,6 +11,7 @@ pub mod files;
 pub mod pager;
 pub mod pgpass;
 pub mod postgres;
+pub mod probe;
 pub mod rds;
 pub mod service;
 pub mod terminal;
