@@ -6,7 +6,7 @@ mod collect;
 mod config;
 mod diff;
 mod drift;
-mod explain;
+pub mod explain;
 mod man;
 mod plan;
 mod show;
