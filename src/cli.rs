@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     model::{PgVersion, Phase},
-    output::Format,
+    output::{Format, change::ChangeFormat},
     permissions::Purpose,
     verdict::Level,
 };
@@ -64,6 +64,8 @@ pub enum Command {
     },
     /// List the checks
     Checks(ChecksArgs),
+    /// Tell a switchover's journal as a change record: who, when, on what evidence, what RDS said, what came of it
+    Report(ReportArgs),
     /// Compare two reports: what is new, worse, better or gone
     Diff(DiffArgs),
     /// Look into the policy file
@@ -247,6 +249,14 @@ pub struct CheckArgs {
     /// How it is shown
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Write an attestation of what was judged, for `greenlight switchover --attestation FILE`; it guards against mix-ups and
+    /// age, not against forgers: it is not signed
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub attest: Option<PathBuf>,
+    /// How long the attestation is good for, in minutes from the collection of the facts
+    #[arg(long, value_name = "MINUTES", requires = "attest", help_heading = "Output", default_value_t = crate::attest::MINUTES,
+          value_parser = clap::value_parser!(u16).range(1..=i64::from(crate::attest::MAX_MINUTES)))]
+    pub attest_for: u16,
 }
 
 /// How a report is shown.
@@ -318,6 +328,25 @@ pub enum ShortFormat {
     Table,
     /// For programs.
     Json,
+}
+
+/// `greenlight report`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 rendered, however the switchover ended · 2 not a journal, or one that was changed\n\n\
+                  Examples:\n  greenlight report --journal upgrade-main.journal\n  \
+                  greenlight report --journal upgrade-main.journal -o html=change.html -o json=change.json"
+)]
+pub struct ReportArgs {
+    /// The journal that `greenlight switchover` wrote; it is read only, also while a run is writing it
+    #[arg(long, value_name = "FILE")]
+    pub journal: PathBuf,
+    /// What stdout gets
+    #[arg(long, value_name = "FORMAT", default_value = "markdown")]
+    pub format: ChangeFormat,
+    /// Also write it to a file; may be given again: -o html=change.html -o json=change.json
+    #[arg(short, long = "output", value_name = "FORMAT=FILE")]
+    pub output: Vec<String>,
 }
 
 /// `greenlight diff`.

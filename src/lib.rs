@@ -9,6 +9,7 @@
 //! The library is documented for those who read the code; it is no stable interface. Stable are the command line, the
 //! exit codes, check ids, the configuration and the JSON formats.
 
+pub mod attest;
 pub mod baseline;
 pub mod catalogue;
 pub mod checks;

@@ -9,6 +9,7 @@ mod drift;
 pub mod explain;
 mod man;
 mod plan;
+mod report;
 mod show;
 mod target;
 
@@ -121,6 +122,7 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
         Command::Explain { id } => explain::run(id.as_deref(), world),
         Command::Checks(args) => checks::run(&args, world),
         Command::Diff(args) => diff::run(&args, world),
+        Command::Report(args) => report::run(&args),
         Command::Config(command) => config::run(&command, world),
         Command::Man { command, all } => man::run(command.as_deref(), all.as_deref()),
         Command::IamPolicy { purpose, engine } => {

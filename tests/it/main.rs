@@ -3,8 +3,10 @@
 #![expect(clippy::disallowed_methods, reason = "tests read files and the environment")]
 #![expect(clippy::print_stderr, reason = "a test that cannot run here says so")]
 
+mod attest;
 mod capacity;
 mod catalogue;
+mod change;
 mod cli;
 mod drift;
 mod driver;
