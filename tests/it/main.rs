@@ -5,6 +5,7 @@
 
 mod capacity;
 mod catalogue;
+mod change;
 mod cli;
 mod drift;
 mod driver;
