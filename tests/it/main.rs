@@ -16,6 +16,7 @@ mod laws;
 mod machine;
 mod output;
 mod plan;
+mod rds_change;
 mod rds_collect;
 mod readme;
 mod recipes;

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use super::{
     convert,
     error::{Failed, Kind},
+    look::Snapshot,
 };
 use crate::facts::{
     Fact, Why,
@@ -289,6 +290,40 @@ impl Reader {
         let call = call.into_paginator().items().send().try_collect();
         let found = self.ask("DescribePendingMaintenanceActions", call).await?;
         Ok(found.into_iter().flat_map(convert::pending_maintenance).collect())
+    }
+
+    /// A snapshot of a cluster or of an instance; none where there is none of that name.
+    pub(super) async fn snapshot(&self, name: &str, of_cluster: bool) -> Result<Option<Snapshot>, Failed> {
+        if of_cluster {
+            let call = self
+                .client
+                .describe_db_cluster_snapshots()
+                .db_cluster_snapshot_identifier(name)
+                .into_paginator()
+                .items()
+                .send()
+                .try_collect();
+            let found = absent(self.ask("DescribeDBClusterSnapshots", call).await.map(Some))?;
+            return Ok(found.unwrap_or_default().into_iter().next().map(|s| Snapshot {
+                status: s.status.unwrap_or_default(),
+                of: s.db_cluster_identifier.unwrap_or_default(),
+                percent: s.percent_progress,
+            }));
+        }
+        let call = self
+            .client
+            .describe_db_snapshots()
+            .db_snapshot_identifier(name)
+            .into_paginator()
+            .items()
+            .send()
+            .try_collect();
+        let found = absent(self.ask("DescribeDBSnapshots", call).await.map(Some))?;
+        Ok(found.unwrap_or_default().into_iter().next().map(|s| Snapshot {
+            status: s.status.unwrap_or_default(),
+            of: s.db_instance_identifier.unwrap_or_default(),
+            percent: s.percent_progress,
+        }))
     }
 
     /// Events of one resource.
