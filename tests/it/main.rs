@@ -6,6 +6,7 @@
 mod capacity;
 mod catalogue;
 mod cli;
+mod deadline;
 mod drift;
 mod driver;
 mod facts_scenarios;
