@@ -184,6 +184,9 @@ pub struct DatabaseArgs {
     /// Longest time for opening a connection, in seconds
     #[arg(long, value_name = "SECONDS")]
     pub timeout_connect: Option<u64>,
+    /// Longest time for looking at everything, such as 90s or 5m; what has not answered by then is unknown (default: 15m)
+    #[arg(long, value_name = "DURATION", value_parser = crate::edge::deadline::duration)]
+    pub deadline: Option<std::time::Duration>,
     /// Connections to one server at the same time, at most
     #[arg(long, value_name = "N", default_value_t = 8)]
     pub connections: usize,

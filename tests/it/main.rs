@@ -8,6 +8,7 @@ mod capacity;
 mod catalogue;
 mod change;
 mod cli;
+mod deadline;
 mod drift;
 mod driver;
 mod facts_scenarios;

@@ -14,11 +14,14 @@ use super::{
     error::{Failed, Kind},
     look::Snapshot,
 };
-use crate::facts::{
-    Fact, Why,
-    rds::{
-        Cluster, ClusterEndpoint, Deployment, EngineVersion, Event, Instance, Integration, MajorVersion,
-        ParameterGroup, PendingMaintenance, Proxy, Quota,
+use crate::{
+    edge::deadline,
+    facts::{
+        Fact, Why,
+        rds::{
+            Cluster, ClusterEndpoint, Deployment, EngineVersion, Event, Instance, Integration, MajorVersion,
+            ParameterGroup, PendingMaintenance, Proxy, Quota,
+        },
     },
 };
 
@@ -71,9 +74,14 @@ impl Reader {
         E: ProvideErrorMetadata + Error + 'static,
         R: Debug + 'static,
     {
-        let _permit = self.permits.acquire().await.expect("never closed");
-        tracing::debug!(action, "asking RDS");
-        let answer = call.await.map_err(|error| Failed::of(action, &error));
+        let asked = async {
+            let _permit = self.permits.acquire().await.expect("never closed");
+            tracing::debug!(action, "asking RDS");
+            call.await.map_err(|error| Failed::of(action, &error))
+        };
+        let answer = deadline::bound(asked)
+            .await
+            .unwrap_or_else(|passed| Err(Failed::late(action, passed)));
         if let Err(failed) = &answer {
             tracing::debug!(
                 action,
