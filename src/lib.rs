@@ -26,6 +26,7 @@ pub mod output;
 pub mod permissions;
 pub mod plan;
 pub mod policy;
+pub mod prepare;
 pub mod report;
 pub mod situation;
 pub mod switchover;

@@ -4,6 +4,7 @@
 //! judge in `src/checks/module.rs`; `again "folder/id" => module` another page of the same judge. The page is compiled in,
 //! so a missing file does not build; a test holds that no page is left out.
 
+mod capacity;
 mod compare;
 mod ctx;
 mod jobs;
@@ -21,8 +22,11 @@ use crate::{
     verdict::{Unseen, Verdict},
 };
 
+pub use capacity::{Capacity, capacity, fixed};
 pub use ctx::{Ctx, Gathered, Setting, Settings};
 pub(crate) use minimum_version::minimum as blue_green_minimum;
+pub(crate) use plane::{entries, is_default_group, is_on, is_set, is_usable};
+pub(crate) use source_parameter_groups_in_sync::out_of_sync;
 
 macro_rules! checks {
     (@judge rows) => { None };

@@ -6,9 +6,10 @@ mod collect;
 mod config;
 mod diff;
 mod drift;
-mod explain;
+pub mod explain;
 mod man;
 mod plan;
+mod prepare;
 mod report;
 mod show;
 mod target;
@@ -46,6 +47,16 @@ impl Failure {
     pub fn blind(message: impl Into<String>) -> Self {
         Self {
             exit: Exit::CouldNotLook,
+            message: message.into(),
+        }
+    }
+}
+
+impl Failure {
+    /// Ended in another way.
+    pub fn with(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
             message: message.into(),
         }
     }
@@ -118,6 +129,7 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
         Command::Check(args) => block_on(check::run(*args, world)),
         Command::Collect(args) => block_on(collect::run(*args, world)),
         Command::Plan(args) => block_on(plan::run(*args, world)),
+        Command::Prepare(args) => guarded(prepare::run(*args, world)),
         Command::Drift(args) => block_on(drift::run(*args, world)),
         Command::Explain { id } => explain::run(id.as_deref(), world),
         Command::Checks(args) => checks::run(&args, world),
@@ -170,6 +182,20 @@ fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit
         }
     });
     // A look-up of a name that hangs must not hold up the end.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Runs a command that hears Ctrl-C itself: it may have changed something.
+fn guarded(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure {
+            exit: Exit::Fault,
+            message: format!("cannot start: {e}"),
+        })?;
+    let outcome = runtime.block_on(command);
     runtime.shutdown_background();
     outcome
 }

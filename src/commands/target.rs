@@ -14,6 +14,7 @@ use crate::{
         clock,
         collect::{self, Order},
         connect::{ConnectSpec, Timeouts, Tunnels},
+        deadline,
         postgres::Manners,
         rds::{self, Endpoint, RdsRequest},
         terminal::Progress,
@@ -65,7 +66,9 @@ pub(super) async fn read(
     world: &World,
 ) -> Result<Facts, Failure> {
     let progress = Progress::start();
-    let outcome = read_with(target, aws, databases, wanted, world, &progress).await;
+    let limit = databases.deadline.unwrap_or(deadline::USUAL);
+    let look = Box::pin(read_with(target, aws, databases, wanted, world, &progress));
+    let outcome = deadline::within(limit, look).await;
     progress.finish();
     outcome
 }
@@ -303,12 +306,11 @@ async fn from_rds(
         target_parameter_group: target.target_parameter_group.clone(),
         endpoint_url,
     };
-    let collected = rds::collect(&config, &request)
-        .await
-        .map_err(|e| match e.is_usage() {
-            true => Failure::usage(e.to_string()),
-            false => Failure::blind(e.to_string()),
-        })?;
+    let asked = Box::pin(rds::collect(&config, &request));
+    let collected = deadline::half(asked).await.map_err(|e| match e.is_usage() {
+        true => Failure::usage(e.to_string()),
+        false => Failure::blind(e.to_string()),
+    })?;
     let region = collected.facts.region.clone();
     let known: Vec<&str> = [&collected.blue, &collected.green]
         .into_iter()
@@ -384,18 +386,21 @@ pub(super) async fn control_plane(
         .ok_or_else(|| {
             Failure::usage("say what to look at: --cluster, --instance, --deployment or --facts")
         })?;
-    let (config, endpoint_url) = aws_config(wanted.aws, world).await?;
-    progress.waiting("asking the RDS API");
-    let request = RdsRequest {
-        subject,
-        target_version: wanted.target_version,
-        target_parameter_group: wanted.target_parameter_group,
-        endpoint_url,
-    };
-    rds::collect(&config, &request)
-        .await
-        .map_err(|e| match e.is_usage() {
-            true => Failure::usage(e.to_string()),
-            false => Failure::blind(e.to_string()),
-        })
+    let look = Box::pin(async {
+        let (config, endpoint_url) = aws_config(wanted.aws, world).await?;
+        progress.waiting("asking the RDS API");
+        let request = RdsRequest {
+            subject,
+            target_version: wanted.target_version,
+            target_parameter_group: wanted.target_parameter_group,
+            endpoint_url,
+        };
+        rds::collect(&config, &request)
+            .await
+            .map_err(|e| match e.is_usage() {
+                true => Failure::usage(e.to_string()),
+                false => Failure::blind(e.to_string()),
+            })
+    });
+    deadline::within(deadline::USUAL, look).await
 }

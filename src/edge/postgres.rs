@@ -9,7 +9,10 @@ use std::{collections::BTreeMap, time::Duration};
 use futures_util::{StreamExt as _, future::join_all, stream};
 use tokio_postgres::{Client, error::SqlState};
 
-use super::connect::{ConnectError, ConnectSpec, Session, connect};
+use super::{
+    connect::{ConnectError, ConnectSpec, Session, connect},
+    deadline,
+};
 use crate::{
     catalogue::{Query, Scope},
     checks::{self, Check},
@@ -179,20 +182,20 @@ async fn probes(
     list: &[(ProbeName, Query)],
     manners: Manners,
 ) -> BTreeMap<ProbeName, Fact<Rows>> {
-    let asked = join_all(
-        list.iter()
-            .map(|(_, query)| probe(&session.client, query, manners.evidence_rows)),
-    );
-    let answers = match tokio::time::timeout(manners.per_database, asked).await {
-        Ok(answers) => answers,
-        Err(_) => {
-            let why = format!("no answer within {} s", manners.per_database.as_secs());
-            list.iter()
-                .map(|_| Fact::unknown(Why::Timeout, why.clone()))
-                .collect()
-        }
-    };
-    list.iter().map(|(name, _)| name.clone()).zip(answers).collect()
+    // Each on its own: what was answered before the time was up stays.
+    let asked = list.iter().map(async |(name, query)| {
+        let asked = probe(&session.client, query, manners.evidence_rows);
+        let fact = match deadline::bound(tokio::time::timeout(manners.per_database, asked)).await {
+            Ok(Ok(fact)) => fact,
+            Ok(Err(_)) => {
+                let why = format!("no answer within {} s", manners.per_database.as_secs());
+                Fact::unknown(Why::Timeout, why)
+            }
+            Err(passed) => Fact::unknown(Why::Timeout, format!("no answer yet when {passed}")),
+        };
+        (name.clone(), fact)
+    });
+    join_all(asked).await.into_iter().collect()
 }
 
 #[derive(serde::Deserialize)]
@@ -240,7 +243,8 @@ const ROOM: &str = "select greatest(1, pg_catalog.current_setting('max_connectio
 
 /// How many sessions beside the first one may be opened.
 async fn room(session: &Session, manners: Manners) -> usize {
-    let Ok(rows) = session.client.query_typed(ROOM, &[]).await else {
+    let asked = tokio::time::timeout(manners.per_database, session.client.query_typed(ROOM, &[]));
+    let Ok(Ok(Ok(rows))) = deadline::bound(asked).await else {
         return 1;
     };
     let Some(row) = rows.first() else { return 1 };

@@ -52,6 +52,35 @@ pub fn say(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// The answer to a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consent {
+    /// The word was typed.
+    Typed,
+    /// Something else was.
+    Not,
+    /// There is nobody to ask: stdin is no terminal.
+    Nobody,
+}
+
+/// Asks on the terminal for a word to be typed. The answer is read aside, so that Ctrl-C is heard meanwhile.
+pub async fn typed(question: &str, word: &str) -> Consent {
+    if !io::stdin().is_terminal() {
+        return Consent::Nobody;
+    }
+    let _ = write!(io::stderr().lock(), "{question} ");
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = io::stdin().read_line(&mut line);
+        let _ = sender.send(read.map(|_| line));
+    });
+    match receiver.await {
+        Ok(Ok(line)) if line.trim() == word => Consent::Typed,
+        _ => Consent::Not,
+    }
+}
+
 /// A line on stderr that says how far collecting has come; nothing where stderr is no terminal.
 #[derive(Debug)]
 pub struct Progress {

@@ -12,12 +12,16 @@ use tokio::sync::Semaphore;
 use super::{
     convert,
     error::{Failed, Kind},
+    look::Snapshot,
 };
-use crate::facts::{
-    Fact, Why,
-    rds::{
-        Cluster, ClusterEndpoint, Deployment, EngineVersion, Event, Instance, Integration, MajorVersion,
-        ParameterGroup, PendingMaintenance, Proxy, Quota,
+use crate::{
+    edge::deadline,
+    facts::{
+        Fact, Why,
+        rds::{
+            Cluster, ClusterEndpoint, Deployment, EngineVersion, Event, Instance, Integration, MajorVersion,
+            ParameterGroup, PendingMaintenance, Proxy, Quota,
+        },
     },
 };
 
@@ -70,9 +74,14 @@ impl Reader {
         E: ProvideErrorMetadata + Error + 'static,
         R: Debug + 'static,
     {
-        let _permit = self.permits.acquire().await.expect("never closed");
-        tracing::debug!(action, "asking RDS");
-        let answer = call.await.map_err(|error| Failed::of(action, &error));
+        let asked = async {
+            let _permit = self.permits.acquire().await.expect("never closed");
+            tracing::debug!(action, "asking RDS");
+            call.await.map_err(|error| Failed::of(action, &error))
+        };
+        let answer = deadline::bound(asked)
+            .await
+            .unwrap_or_else(|passed| Err(Failed::late(action, passed)));
         if let Err(failed) = &answer {
             tracing::debug!(
                 action,
@@ -289,6 +298,40 @@ impl Reader {
         let call = call.into_paginator().items().send().try_collect();
         let found = self.ask("DescribePendingMaintenanceActions", call).await?;
         Ok(found.into_iter().flat_map(convert::pending_maintenance).collect())
+    }
+
+    /// A snapshot of a cluster or of an instance; none where there is none of that name.
+    pub(super) async fn snapshot(&self, name: &str, of_cluster: bool) -> Result<Option<Snapshot>, Failed> {
+        if of_cluster {
+            let call = self
+                .client
+                .describe_db_cluster_snapshots()
+                .db_cluster_snapshot_identifier(name)
+                .into_paginator()
+                .items()
+                .send()
+                .try_collect();
+            let found = absent(self.ask("DescribeDBClusterSnapshots", call).await.map(Some))?;
+            return Ok(found.unwrap_or_default().into_iter().next().map(|s| Snapshot {
+                status: s.status.unwrap_or_default(),
+                of: s.db_cluster_identifier.unwrap_or_default(),
+                percent: s.percent_progress,
+            }));
+        }
+        let call = self
+            .client
+            .describe_db_snapshots()
+            .db_snapshot_identifier(name)
+            .into_paginator()
+            .items()
+            .send()
+            .try_collect();
+        let found = absent(self.ask("DescribeDBSnapshots", call).await.map(Some))?;
+        Ok(found.unwrap_or_default().into_iter().next().map(|s| Snapshot {
+            status: s.status.unwrap_or_default(),
+            of: s.db_instance_identifier.unwrap_or_default(),
+            percent: s.percent_progress,
+        }))
     }
 
     /// Events of one resource.
