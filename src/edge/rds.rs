@@ -10,6 +10,7 @@ mod error;
 mod gather;
 mod read;
 mod subject;
+pub mod watch;
 
 use std::collections::BTreeSet;
 
