@@ -638,6 +638,20 @@ pub struct GuardArgs {
     /// Take up a run that ended before its end was known: reads the journal, asks RDS, and only then acts
     #[arg(long)]
     pub resume: bool,
+    /// Probe the production endpoint four times a second while it runs, as clients see it: a new connection and a read each
+    /// time; the end says how long reads were out, in ms
+    #[arg(long, conflicts_with = "resume")]
+    pub probe: bool,
+    /// Also insert a row into this table each time (four a second; nothing else is written), and say at the end whether all
+    /// acknowledged rows are there. Make it before the deployment is created, for this alone: `create table
+    /// public.greenlight_probe (run text not null, n bigint not null, at timestamptz not null default now(), primary key (run,
+    /// n))`, with SELECT and INSERT for the role
+    #[arg(long, value_name = "[DATABASE/]SCHEMA.TABLE", conflicts_with = "resume")]
+    pub probe_write: Option<String>,
+    /// Act only while this file of `greenlight check --attest` still describes what is there: deployment, members, versions,
+    /// catalogue, waivers, age. The full check and the last look are made all the same
+    #[arg(long, value_name = "FILE")]
+    pub attestation: Option<PathBuf>,
     /// Where the journal is [default: greenlight-<deployment id>.journal in the current folder]
     #[arg(long, value_name = "FILE")]
     pub journal: Option<PathBuf>,

@@ -6,6 +6,8 @@
 //! late, after a younger one succeeded, is counted, but is no outage of the service. Times are milliseconds of a clock that
 //! only goes forward.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -91,6 +93,75 @@ pub struct Outage {
     pub reads: Stream,
     /// Inserts into the probe's table, where one was given.
     pub writes: Option<Writes>,
+}
+
+impl fmt::Display for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.gaps {
+            0 if self.attempts == 0 => return f.write_str("never tried"),
+            0 => f.write_str("never out")?,
+            1 => write!(f, "out for {} ms", self.out_ms)?,
+            n => write!(
+                f,
+                "out for {} ms in {n} gaps, the longest {} ms",
+                self.out_ms, self.worst_ms
+            )?,
+        }
+        write!(f, "; {} of {} attempts failed", self.failed, self.attempts)?;
+        let open = self.kept.last().is_some_and(|gap| gap.first_success.is_none());
+        if open {
+            f.write_str("; still out when the probe ended")?;
+        }
+        Ok(())
+    }
+}
+
+impl Writes {
+    /// What became of acknowledged inserts, in words.
+    #[must_use]
+    pub fn kept(&self) -> String {
+        match self.found {
+            Some(found) if found == self.acknowledged => format!("all {found} are there"),
+            Some(found) => format!("only {found} of {} are there", self.acknowledged),
+            None => format!("{}; whether they are there could not be read", self.acknowledged),
+        }
+    }
+}
+
+impl Outage {
+    /// In lines for a terminal.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![format!("reads at {}: {}", self.endpoint, self.reads)];
+        let mut gaps = vec![("reads", self.reads.worst())];
+        if let Some(writes) = &self.writes {
+            lines.push(format!("writes into {}: {}", writes.table, writes.stream));
+            lines.push(format!("writes that were acknowledged: {}", writes.kept()));
+            gaps.push(("writes", writes.stream.worst()));
+        }
+        for (what, gap) in gaps {
+            let Some(gap) = gap else { continue };
+            let error = gap.first_error.as_deref().unwrap_or("none, it waited");
+            let back = gap.after.as_ref().and_then(|s| s.version.as_deref());
+            let back = back.map_or_else(
+                || "never back".to_owned(),
+                |version| format!("first success after on {version}"),
+            );
+            lines.push(format!(
+                "worst gap of {what}: {} ms; first error: {error}; {back}",
+                gap.out_ms
+            ));
+        }
+        lines
+    }
+}
+
+impl Stream {
+    /// The longest gap.
+    #[must_use]
+    pub fn worst(&self) -> Option<&Gap> {
+        self.kept.iter().max_by_key(|gap| gap.out_ms)
+    }
 }
 
 /// What became of the inserts.

@@ -9,7 +9,7 @@ use crate::switchover::{
     evidence::{Answer, Consent, Readiness},
     explain,
     history::{Mark, Proof, Told},
-    outage::{Gap, Server, Stream},
+    outage::{Gap, Server},
     outcome::Outcome,
     record::Record,
     remark::{Accepted, Behind, Judged, Remark},
@@ -235,6 +235,7 @@ fn evidence(change: &Change) -> Vec<Block> {
             Readiness::Ready => ("ready", ""),
             Readiness::NotReady => ("not ready", ""),
             Readiness::NotDetermined { why } => ("not determined", why.as_str()),
+            Readiness::NotAttested { why } => ("not as attested", why.as_str()),
         };
         let counts = check.report.as_ref().map_or_else(
             || format!("{} open", check.evidence.open.len()),
@@ -594,19 +595,6 @@ fn server(server: &Option<Server>) -> String {
     }
 }
 
-/// One line about reads or writes.
-pub(crate) fn stream(stream: &Stream) -> String {
-    let all = format!("{} of {} attempts failed", stream.failed, stream.attempts);
-    match stream.gaps {
-        0 => format!("never out; {all}"),
-        1 => format!("out for {} ms; {all}", stream.out_ms),
-        n => format!(
-            "out for {} ms in {n} gaps, the longest {} ms; {all}",
-            stream.out_ms, stream.worst_ms
-        ),
-    }
-}
-
 fn outage(change: &Change) -> Vec<Block> {
     let mut blocks = vec![];
     for outage in change.outages.iter().take(ROWS) {
@@ -621,17 +609,14 @@ fn outage(change: &Change) -> Vec<Block> {
                     outage.every_ms
                 )),
             ),
-            ("reads".into(), text(stream(&outage.reads))),
+            ("reads".into(), text(outage.reads.to_string())),
         ];
         let mut gaps = gap_rows("read", outage.began, &outage.reads.kept);
         if let Some(writes) = &outage.writes {
-            facts.push(("writes".into(), text(stream(&writes.stream))));
+            facts.push(("writes".into(), text(writes.stream.to_string())));
             facts.push((
                 "acknowledged writes".into(),
-                text(match writes.found {
-                    Some(found) => format!("{found} of {} are there", writes.acknowledged),
-                    None => format!("{}; whether they are there could not be read", writes.acknowledged),
-                }),
+                text(writes.kept()),
             ));
             gaps.extend(gap_rows("write", outage.began, &writes.stream.kept));
         }
@@ -805,6 +790,7 @@ fn said(record: &Record) -> String {
             Readiness::Ready => "full check: ready".into(),
             Readiness::NotReady => "full check: not ready".into(),
             Readiness::NotDetermined { why } => format!("full check: not determined, {why}"),
+            Readiness::NotAttested { why } => format!("full check: not as attested, {why}"),
         },
         Record::Settled { held, sample, .. } => {
             format!("settled for {}: {}", span(*held), sampled(sample))
@@ -841,7 +827,10 @@ fn said(record: &Record) -> String {
         Record::Remark { remark, .. } => match remark.as_ref() {
             Remark::Judged(j) => format!("report of phase {}: {}, {}", j.phase, j.verdict, j.because),
             Remark::Settling { looks, .. } => format!("{} at lag", count(looks.len() as u64, "look")),
-            Remark::Outage(o) => format!("reads {}", stream(&o.reads)),
+            Remark::Outage(o) => match &o.writes {
+                Some(writes) => format!("reads: {}; writes: {}", o.reads, writes.stream),
+                None => format!("reads: {}", o.reads),
+            },
             Remark::Attested(a) => format!("acts on attestation {}", clip(&a.digest, 16)),
         },
     }
