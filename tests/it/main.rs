@@ -17,6 +17,7 @@ mod laws;
 mod machine;
 mod output;
 mod plan;
+mod probe;
 mod rds_change;
 mod rds_collect;
 mod readme;
