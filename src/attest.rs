@@ -122,7 +122,9 @@ pub struct Attestation {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoSubject {
     /// Not the question that a switchover asks.
-    #[error("an attestation is for a switchover, and this check was about phase {0}; check --deployment … --phase switchover")]
+    #[error(
+        "an attestation is for a switchover, and this check was about phase {0}; check --deployment … --phase switchover"
+    )]
     Phase(String),
     /// No deployment.
     #[error("an attestation names a blue/green deployment, and {0}")]
@@ -134,7 +136,9 @@ pub enum NoSubject {
     #[error("an attestation is for the whole catalogue; leave out {0}")]
     Partial(&'static str),
     /// It would have expired already.
-    #[error("the facts are from {collected_at}, so an attestation for {minutes} minutes has expired already; collect anew")]
+    #[error(
+        "the facts are from {collected_at}, so an attestation for {minutes} minutes has expired already; collect anew"
+    )]
     Old {
         /// When they were collected.
         collected_at: Timestamp,
@@ -150,7 +154,9 @@ pub enum Refused {
     #[error("it is no attestation of greenlight: {0}")]
     Unreadable(String),
     /// Another format.
-    #[error("its format is {0}, and this version reads format {FORMAT}; make it anew with `greenlight check --attest`")]
+    #[error(
+        "its format is {0}, and this version reads format {FORMAT}; make it anew with `greenlight check --attest`"
+    )]
     Format(u64),
     /// Its digest does not fit.
     #[error("its digest does not match its content: it was changed after it was written; make it anew")]
@@ -162,7 +168,9 @@ pub enum Refused {
     #[error("it expired at {0}; check again with --attest")]
     Expired(Timestamp),
     /// From the future.
-    #[error("its facts are from {collected_at}, and this machine's clock says {now}: one of the clocks is wrong")]
+    #[error(
+        "its facts are from {collected_at}, and this machine's clock says {now}: one of the clocks is wrong"
+    )]
     Clock {
         /// When they were collected.
         collected_at: Timestamp,
@@ -223,7 +231,11 @@ impl Subject {
         for member in &deployment.members {
             let missing = |side| NoSubject::Deployment(format!("a member has no {side} resource yet"));
             let blue = member.source.as_ref().ok_or_else(|| missing("blue"))?.to_string();
-            let green = member.target.as_ref().ok_or_else(|| missing("green"))?.to_string();
+            let green = member
+                .target
+                .as_ref()
+                .ok_or_else(|| missing("green"))?
+                .to_string();
             members.push(Pair {
                 blue_resource_id: ids.get(&blue).cloned(),
                 green_resource_id: ids.get(&green).cloned(),
@@ -232,7 +244,10 @@ impl Subject {
             });
         }
         if members.is_empty() {
-            return Err(NoSubject::Deployment(format!("{} lists no members yet", deployment.id)));
+            return Err(NoSubject::Deployment(format!(
+                "{} lists no members yet",
+                deployment.id
+            )));
         }
         members.sort();
         // The versions in force, asked from the servers themselves.
@@ -306,7 +321,11 @@ impl Subject {
             return differs("--fail-on", &was.fail_on, &is.fail_on);
         }
         if is.thresholds != was.thresholds {
-            return differs("the policy's thresholds", &json(&was.thresholds), &json(&is.thresholds));
+            return differs(
+                "the policy's thresholds",
+                &json(&was.thresholds),
+                &json(&is.thresholds),
+            );
         }
         if is.levels != was.levels {
             return differs("the policy's levels", &json(&was.levels), &json(&is.levels));
@@ -418,8 +437,7 @@ impl Attestation {
             None => return Err(Refused::Unreadable("it has no format".into())),
         }
         // From the text: a field that stands there twice is an error, and not the last one's.
-        let attestation: Self =
-            serde_json::from_str(text).map_err(|e| Refused::Unreadable(e.to_string()))?;
+        let attestation: Self = serde_json::from_str(text).map_err(|e| Refused::Unreadable(e.to_string()))?;
         if attestation.sum() != attestation.digest {
             return Err(Refused::Edited);
         }

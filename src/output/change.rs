@@ -260,12 +260,7 @@ impl Change {
             change.times.last_look = Some(request.intent.at);
             change.times.answered = request.answer.as_ref().map(|(at, _)| *at);
             let before = |d: &&Decision| d.at <= request.at;
-            change.times.evidence = change
-                .decisions
-                .iter()
-                .rev()
-                .find(before)
-                .map(|d| d.evidence_at);
+            change.times.evidence = change.decisions.iter().rev().find(before).map(|d| d.evidence_at);
         }
         change
     }

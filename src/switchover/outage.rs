@@ -229,7 +229,10 @@ mod tests {
     #[test]
     fn without_an_error_there_is_no_outage() {
         let stream = sums((0..40).map(|n| ok(n * 250, n * 250 + 3, "14.10")), 10_000);
-        assert_eq!((stream.attempts, stream.failed, stream.gaps, stream.out_ms), (40, 0, 0, 0));
+        assert_eq!(
+            (stream.attempts, stream.failed, stream.gaps, stream.out_ms),
+            (40, 0, 0, 0)
+        );
         assert_eq!(stream.last, Some(server("14.10")));
     }
 
@@ -246,11 +249,17 @@ mod tests {
             ],
             1300,
         );
-        assert_eq!((stream.out_ms, stream.worst_ms, stream.gaps), (1020 - 254, 766, 1));
+        assert_eq!(
+            (stream.out_ms, stream.worst_ms, stream.gaps),
+            (1020 - 254, 766, 1)
+        );
         let gap = &stream.kept[0];
         assert_eq!(gap.first_error.as_deref(), Some("terminating connection"));
         assert_eq!((gap.failed, gap.first_error_at), (2, Some(502)));
-        assert_eq!((&gap.before, &gap.after), (&Some(server("12.19")), &Some(server("14.10"))));
+        assert_eq!(
+            (&gap.before, &gap.after),
+            (&Some(server("12.19")), &Some(server("14.10")))
+        );
     }
 
     #[test]

@@ -318,7 +318,11 @@ mod tests {
         assert!(looks.len() <= LOOKS && looks.len() > LOOKS / 3, "{}", looks.len());
         assert_eq!(each, 64);
         assert!(looks.is_sorted_by_key(|l| l.at));
-        assert!(looks.iter().any(|l| l.bytes == Some(1 << 40) && l.at == at(7_777)));
+        assert!(
+            looks
+                .iter()
+                .any(|l| l.bytes == Some(1 << 40) && l.at == at(7_777))
+        );
         assert_eq!(tape.take(), None);
     }
 
@@ -328,7 +332,9 @@ mod tests {
         for n in 0..1000u64 {
             let mut look = sample(1 << 30);
             if n == 500 {
-                look.lag = Lag::Unknown { why: "timed out".into() };
+                look.lag = Lag::Unknown {
+                    why: "timed out".into(),
+                };
             }
             tape.push(Timestamp::from_second(n as i64).expect("in range"), &look);
         }

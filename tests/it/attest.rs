@@ -34,7 +34,11 @@ fn case(change: impl FnOnce(&mut Facts, &mut Policy)) -> Case {
     let situation = Situation::of(&facts, Some(Phase::Switchover));
     let mut report = Report::make(&facts, situation, &policy);
     report.headline = Headline::Ready;
-    Case { facts, policy, report }
+    Case {
+        facts,
+        policy,
+        report,
+    }
 }
 
 fn same() -> Case {
@@ -51,7 +55,10 @@ fn good() -> Attestation {
 }
 
 fn later(case: &Case, seconds: i64) -> Timestamp {
-    let at = case.facts.collected_at.checked_add(SignedDuration::from_secs(seconds));
+    let at = case
+        .facts
+        .collected_at
+        .checked_add(SignedDuration::from_secs(seconds));
     at.expect("in range")
 }
 
@@ -79,7 +86,10 @@ fn a_clock_that_was_set_back_is_noticed() {
     assert_eq!(held(&good(), &same(), -4), Ok(()), "clocks differ a little");
     let refused = held(&good(), &same(), -6).expect_err("refused");
     assert!(matches!(refused, Refused::Clock { .. }), "{refused}");
-    assert!(refused.to_string().contains("one of the clocks is wrong"), "{refused}");
+    assert!(
+        refused.to_string().contains("one of the clocks is wrong"),
+        "{refused}"
+    );
 }
 
 /// Every value in the document, by its path.
@@ -87,7 +97,11 @@ fn leaves(path: String, value: &Value, out: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
-                leaves(format!("{path}/{}", name.replace('~', "~0").replace('/', "~1")), value, out);
+                leaves(
+                    format!("{path}/{}", name.replace('~', "~0").replace('/', "~1")),
+                    value,
+                    out,
+                );
             }
         }
         Value::Array(values) => {
@@ -111,7 +125,11 @@ fn every_single_field_that_was_edited_is_noticed() {
         *value = match &*value {
             Value::String(text) => match text.parse::<Timestamp>() {
                 // The time a little later, which is still a time.
-                Ok(at) => at.checked_add(SignedDuration::from_mins(1)).expect("in range").to_string().into(),
+                Ok(at) => at
+                    .checked_add(SignedDuration::from_mins(1))
+                    .expect("in range")
+                    .to_string()
+                    .into(),
                 Err(_) => match text.as_str() {
                     "ready" => "not-ready".into(),
                     "blocker" => "warning".into(),
@@ -133,23 +151,46 @@ fn every_single_field_that_was_edited_is_noticed() {
     // Taking something away, doubling it or adding something is an edit as well.
     for path in ["/subject/members", "/subject/policy/waivers"] {
         let mut edited = whole.clone();
-        edited.pointer_mut(path).and_then(Value::as_array_mut).expect("a list").pop();
-        assert_eq!(Attestation::parse(&edited.to_string()), Err(Refused::Edited), "{path}");
+        edited
+            .pointer_mut(path)
+            .and_then(Value::as_array_mut)
+            .expect("a list")
+            .pop();
+        assert_eq!(
+            Attestation::parse(&edited.to_string()),
+            Err(Refused::Edited),
+            "{path}"
+        );
     }
     for (field, _) in whole.as_object().expect("an object") {
         let mut edited = whole.clone();
         edited.as_object_mut().expect("an object").remove(field);
-        assert!(matches!(Attestation::parse(&edited.to_string()), Err(Refused::Unreadable(_))), "{field}");
+        assert!(
+            matches!(
+                Attestation::parse(&edited.to_string()),
+                Err(Refused::Unreadable(_))
+            ),
+            "{field}"
+        );
         let twice = format!("{{{:?}: {}, {}", field, whole[field], &whole.to_string()[1..]);
-        assert!(matches!(Attestation::parse(&twice), Err(Refused::Unreadable(_))), "{field} twice");
+        assert!(
+            matches!(Attestation::parse(&twice), Err(Refused::Unreadable(_))),
+            "{field} twice"
+        );
     }
     let mut edited = whole.clone();
     edited["note"] = "approved".into();
-    assert!(matches!(Attestation::parse(&edited.to_string()), Err(Refused::Unreadable(_))));
+    assert!(matches!(
+        Attestation::parse(&edited.to_string()),
+        Err(Refused::Unreadable(_))
+    ));
     let text = good().to_text();
     for length in 0..text.trim_end().len() {
         if text.is_char_boundary(length) {
-            assert!(Attestation::parse(&text[..length]).is_err(), "cut off at {length}");
+            assert!(
+                Attestation::parse(&text[..length]).is_err(),
+                "cut off at {length}"
+            );
         }
     }
 }
@@ -170,52 +211,79 @@ fn whatever_has_changed_since_is_named() {
         }
     }
     let changes: [(&str, Change); 16] = [
-        ("the deployment is", |f, _| deployment(f).id = "bgd-another".into()),
-        ("the deployment's name is", |f, _| deployment(f).name = "another".into()),
-        ("the account is", |f, _| rds(f).account = Fact::Known("999999999999".into())),
+        ("the deployment is", |f, _| {
+            deployment(f).id = "bgd-another".into()
+        }),
+        ("the deployment's name is", |f, _| {
+            deployment(f).name = "another".into()
+        }),
+        ("the account is", |f, _| {
+            rds(f).account = Fact::Known("999999999999".into())
+        }),
         ("the region is", |f, _| rds(f).region = "us-east-1".into()),
-        ("the RDS endpoint is", |f, _| rds(f).endpoint_url = Some("http://localhost:1".into())),
+        ("the RDS endpoint is", |f, _| {
+            rds(f).endpoint_url = Some("http://localhost:1".into())
+        }),
         ("the pair of members is", |f, _| {
             deployment(f).members.pop();
         }),
         ("the pair of members is", |f, _| {
-            let arn = "arn:aws:rds:eu-west-1:123456789012:db:other".parse().expect("an ARN");
+            let arn = "arn:aws:rds:eu-west-1:123456789012:db:other"
+                .parse()
+                .expect("an ARN");
             deployment(f).members[0].target = Some(arn);
         }),
         ("the pair of members is", |f, _| {
             // Deleted and made again under the same name.
-            let Fact::Known(blue) = &mut rds(f).blue else { panic!("blue") };
+            let Fact::Known(blue) = &mut rds(f).blue else {
+                panic!("blue")
+            };
             let cluster = blue.cluster.as_mut().expect("a cluster");
             cluster.resource_id = "cluster-MADEAGAIN".into();
         }),
         ("blue's version is", |f, _| {
-            let Fact::Known(server) = &mut f.blue else { panic!("blue") };
+            let Fact::Known(server) = &mut f.blue else {
+                panic!("blue")
+            };
             server.version = "12.99".parse().expect("a version");
         }),
         ("green's version is", |f, _| {
-            let Some(Fact::Known(server)) = &mut f.green else { panic!("green") };
+            let Some(Fact::Known(server)) = &mut f.green else {
+                panic!("green")
+            };
             server.version = "14.99".parse().expect("a version");
         }),
         ("--fail-on is", |_, p| p.fail_on = Level::Warning),
-        ("the policy's thresholds is", |_, p| p.thresholds.max_lag_bytes += 1),
+        ("the policy's thresholds is", |_, p| {
+            p.thresholds.max_lag_bytes += 1
+        }),
         ("the policy's levels is", |_, p| {
             p.levels.insert("replica-identity".into(), Level::Notice);
         }),
         ("the list of waivers is", |_, p| {
-            p.waivers.push(waiver("unlogged-tables", "main/public.x", "2099-01-01"));
+            p.waivers
+                .push(waiver("unlogged-tables", "main/public.x", "2099-01-01"));
         }),
         ("the list of waivers is", |_, p| p.waivers.clear()),
         ("the list of waivers is", |_, p| p.waivers[0].allow_unknown = true),
     ];
     for (says, change) in changes {
         let refused = held(&good(), &case(change), 60).expect_err(says).to_string();
-        let says = says.replace("thresholds is", "thresholds").replace("levels is", "levels");
-        assert!(refused.contains(says.trim_end_matches(" is")), "{says}: {refused}");
+        let says = says
+            .replace("thresholds is", "thresholds")
+            .replace("levels is", "levels");
+        assert!(
+            refused.contains(says.trim_end_matches(" is")),
+            "{says}: {refused}"
+        );
         assert_eq!(refused.lines().count(), 1, "{refused}");
         assert!(refused.contains("check again with --attest"), "{refused}");
     }
     // Where a line stands in the policy file is no difference.
-    assert_eq!(held(&good(), &case(|_, p| p.waivers[0].line = Some(99)), 60), Ok(()));
+    assert_eq!(
+        held(&good(), &case(|_, p| p.waivers[0].line = Some(99)), 60),
+        Ok(())
+    );
 }
 
 /// Another catalogue cannot be had here, so the attestation is the one that differs: with a digest that fits.
@@ -231,7 +299,11 @@ fn forged(change: impl FnOnce(&mut Value)) -> Attestation {
     hash.update(text.as_bytes());
     let digest = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
     let forged = Attestation { digest, ..bare };
-    assert_eq!(Attestation::parse(&forged.to_text()), Ok(forged.clone()), "a digest is no signature");
+    assert_eq!(
+        Attestation::parse(&forged.to_text()),
+        Ok(forged.clone()),
+        "a digest is no signature"
+    );
     forged
 }
 
@@ -239,10 +311,21 @@ fn forged(change: impl FnOnce(&mut Value)) -> Attestation {
 fn another_catalogue_and_another_verdict_are_refused() {
     let other = forged(|v| v["subject"]["catalogue"] = "0123".into());
     let refused = held(&other, &same(), 60).expect_err("refused").to_string();
-    assert!(refused.contains("greenlight's catalogue is") && refused.contains("was 0123"), "{refused}");
+    assert!(
+        refused.contains("greenlight's catalogue is") && refused.contains("was 0123"),
+        "{refused}"
+    );
     for (headline, attested, says) in [
-        (Headline::NotReady, Attested::NotReady, "it attests that the deployment was not ready"),
-        (Headline::NotDetermined, Attested::NotDetermined, "was not determined"),
+        (
+            Headline::NotReady,
+            Attested::NotReady,
+            "it attests that the deployment was not ready",
+        ),
+        (
+            Headline::NotDetermined,
+            Attested::NotDetermined,
+            "was not determined",
+        ),
     ] {
         let mut case = same();
         case.report.headline = headline;
@@ -255,13 +338,20 @@ fn another_catalogue_and_another_verdict_are_refused() {
 
 #[test]
 fn what_cannot_be_attested_is_said() {
-    let of = |case: &Case| Subject::of(&case.facts, &case.report, &case.policy).expect_err("it cannot").to_string();
+    let of = |case: &Case| {
+        Subject::of(&case.facts, &case.report, &case.policy)
+            .expect_err("it cannot")
+            .to_string()
+    };
     assert!(of(&case(|_, p| p.skip = vec!["schema".into()])).contains("leave out --skip"));
     assert!(of(&case(|_, p| p.only = vec!["schema".into()])).contains("leave out --only"));
     let blind = of(&case(|f, _| {
         f.rds = Fact::unknown(greenlight::facts::Why::Privilege, "AccessDenied: no");
     }));
-    assert!(blind.contains("RDS could not be asked (AccessDenied: no)"), "{blind}");
+    assert!(
+        blind.contains("RDS could not be asked (AccessDenied: no)"),
+        "{blind}"
+    );
     let blind = of(&case(|f, _| {
         f.green = Some(Fact::unknown(greenlight::facts::Why::Unreachable, "refused"));
     }));
@@ -288,7 +378,8 @@ fn the_fingerprint_is_stable_within_a_build() {
 fn check_writes_one_for_the_owners_eyes() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     // Facts of now, so that they have not expired.
-    let mut facts: Value = serde_json::from_str(&fs::read_to_string(FACTS).expect("the facts")).expect("JSON");
+    let mut facts: Value =
+        serde_json::from_str(&fs::read_to_string(FACTS).expect("the facts")).expect("JSON");
     let now = Timestamp::now();
     facts["collected_at"] = now.to_string().into();
     let path = folder.path().join("facts.json");
@@ -296,7 +387,13 @@ fn check_writes_one_for_the_owners_eyes() {
     let file = folder.path().join("app.attestation");
     let run = |more: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_greenlight"))
-            .args(["check", "--facts", path.to_str().expect("text"), "--attest", file.to_str().expect("text")])
+            .args([
+                "check",
+                "--facts",
+                path.to_str().expect("text"),
+                "--attest",
+                file.to_str().expect("text"),
+            ])
             .args(more)
             .current_dir(folder.path())
             .output()
@@ -310,7 +407,10 @@ fn check_writes_one_for_the_owners_eyes() {
     let mode = fs::metadata(&file).expect("it is there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let read = Attestation::parse(&fs::read_to_string(&file).expect("text")).expect("it is one");
-    assert_eq!(read.expires_at.duration_since(read.collected_at), SignedDuration::from_mins(30));
+    assert_eq!(
+        read.expires_at.duration_since(read.collected_at),
+        SignedDuration::from_mins(30)
+    );
     assert_eq!(read.verdict == Attested::Ready, code == 0);
 
     fs::remove_file(&file).expect("it is there");

@@ -72,7 +72,9 @@ fn outage(end: i64) -> Outage {
     let ended = Timestamp::from_second(1_700_000_000 + end).expect("in range");
     Outage {
         endpoint: "app.cluster-x.eu-central-1.rds.amazonaws.com:5432".into(),
-        began: ended.checked_sub(SignedDuration::from_secs(10)).expect("in range"),
+        began: ended
+            .checked_sub(SignedDuration::from_secs(10))
+            .expect("in range"),
         ended,
         every_ms: 250,
         reads: sums(&attempts[..20]),
@@ -115,12 +117,19 @@ fn a_switchover_with_all_that_was_seen() {
     ];
     let (_folder, path) = told(&fake);
     let change = change(&path);
-    assert_eq!((change.end.word, change.end.exit_code), ("switched-over", Some(0)));
+    assert_eq!(
+        (change.end.word, change.end.exit_code),
+        ("switched-over", Some(0))
+    );
     // Typing took longer than evidence may be old: it was checked again, and the consent carried over.
     assert_eq!(change.checks.len(), 2);
     assert!(change.checks.iter().all(|c| c.report.is_some()));
     assert_eq!(change.decisions.len(), 2);
-    assert!(change.decisions.iter().all(|d| d.confirmed.is_some()), "{:?}", change.decisions);
+    assert!(
+        change.decisions.iter().all(|d| d.confirmed.is_some()),
+        "{:?}",
+        change.decisions
+    );
     assert!(change.settling.iter().any(|l| l.bytes == Some(1 << 30)));
     assert_eq!(change.times.evidence, Some(change.decisions[1].evidence_at));
     snapshot("switched-markdown", &change.render(ChangeFormat::Markdown));
@@ -152,7 +161,11 @@ fn one_that_was_killed_after_the_request_and_taken_up_again() {
         }
         let killed = change(&path);
         assert_eq!(killed.end.word, "no-end");
-        assert!(killed.end.text.contains("had been about to leave"), "{}", killed.end.text);
+        assert!(
+            killed.end.text.contains("had been about to leave"),
+            "{}",
+            killed.end.text
+        );
         fake.fuse.set(usize::MAX);
         fake.clock.set(fake.clock.get() + 7);
         // Sent just before it died, so that RDS has it.
@@ -185,7 +198,11 @@ fn wherever_it_was_killed_the_record_says_whether_a_request_had_left() {
             continue;
         }
         assert_eq!(change.end.word, "no-end", "killed at {fuse}");
-        assert_eq!(change.end.text.contains("had been about to leave"), sent, "killed at {fuse}");
+        assert_eq!(
+            change.end.text.contains("had been about to leave"),
+            sent,
+            "killed at {fuse}"
+        );
         seen[usize::from(sent)] += 1;
         for format in [ChangeFormat::Markdown, ChangeFormat::Html, ChangeFormat::Json] {
             assert!(change.render(format).contains(&log.head), "killed at {fuse}");
@@ -333,9 +350,14 @@ fn hostile() -> Log {
         },
         Record::Answered {
             at: at(10),
-            answer: Answer::Accepted { request_id: Some(h()) },
+            answer: Answer::Accepted {
+                request_id: Some(h()),
+            },
         },
-        Record::Progress { at: at(11), view: seen },
+        Record::Progress {
+            at: at(11),
+            view: seen,
+        },
         Record::Events {
             at: at(12),
             proof: Proof::Last {
@@ -362,10 +384,18 @@ fn hostile() -> Log {
     let log = read(&path).expect("it verifies");
     let kinds: Vec<String> = log
         .records()
-        .map(|r| serde_json::to_value(r).expect("plain data")["kind"].as_str().expect("a kind").to_owned())
+        .map(|r| {
+            serde_json::to_value(r).expect("plain data")["kind"]
+                .as_str()
+                .expect("a kind")
+                .to_owned()
+        })
         .collect();
     for kind in KINDS {
-        assert!(kinds.iter().any(|k| k == kind), "no {kind} record in the hostile journal");
+        assert!(
+            kinds.iter().any(|k| k == kind),
+            "no {kind} record in the hostile journal"
+        );
     }
     log
 }
@@ -381,10 +411,21 @@ fn hostile_names_stay_text() {
     for event in Parser::new_ext(&markdown, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH) {
         match event {
             Event::Html(html) | Event::InlineHtml(html) => {
-                let own = ["<code>", "</code>", "<br>", "<sub>", "</sub>", "<details>", "</details>"];
+                let own = [
+                    "<code>",
+                    "</code>",
+                    "<br>",
+                    "<sub>",
+                    "</sub>",
+                    "<details>",
+                    "</details>",
+                ];
                 let html = html.trim();
                 let summary = html.starts_with("<details><summary>") && html.ends_with("</summary>");
-                assert!(own.contains(&html) || summary, "an element that is not ours: {html}");
+                assert!(
+                    own.contains(&html) || summary,
+                    "an element that is not ours: {html}"
+                );
             }
             Event::Start(Tag::Link { .. } | Tag::Image { .. } | Tag::CodeBlock(_)) => {
                 panic!("a name became a link or a block")
@@ -395,7 +436,10 @@ fn hostile_names_stay_text() {
         }
     }
     assert!(rows > 40, "{rows} rows");
-    assert!(text.contains("<script>alert('x')</script>"), "it is shown as it is");
+    assert!(
+        text.contains("<script>alert('x')</script>"),
+        "it is shown as it is"
+    );
     assert!(!markdown.contains("@admin") && !markdown.contains('\u{1b}') && !markdown.contains('\u{202e}'));
     assert!(!markdown.lines().any(|line| line.trim_start().starts_with("::")));
 
@@ -403,20 +447,28 @@ fn hostile_names_stay_text() {
     assert!(!html.contains("<script") && !html.contains('\u{1b}') && !html.contains('\u{202e}'));
     assert!(html.contains("&#60;script&#62;") || html.contains("&lt;script&gt;"));
 
-    let json: serde_json::Value =
-        serde_json::from_str(&change.render(ChangeFormat::Json)).expect("JSON");
+    let json: serde_json::Value = serde_json::from_str(&change.render(ChangeFormat::Json)).expect("JSON");
     assert_eq!(json["header"]["name"], HOSTILE);
 }
 
 #[test]
 fn the_page_works_in_a_browser() {
-    let Some(chromium) = browser::browser() else { return };
+    let Some(chromium) = browser::browser() else {
+        return;
+    };
     let log = hostile();
     let html = Change::of(&log, HOSTILE).render(ChangeFormat::Html);
     let seen = browser::look(chromium, "change-hostile", &html, false);
     assert_eq!(seen["console"], serde_json::json!([]), "errors on the console");
-    assert_eq!(seen["requests"], serde_json::json!([]), "the page loads something");
-    assert_eq!((&seen["dialogs"], &seen["scripts"], &seen["events"]), (&0.into(), &0.into(), &0.into()));
+    assert_eq!(
+        seen["requests"],
+        serde_json::json!([]),
+        "the page loads something"
+    );
+    assert_eq!(
+        (&seen["dialogs"], &seen["scripts"], &seen["events"]),
+        (&0.into(), &0.into(), &0.into())
+    );
     assert_eq!(seen["wide"], serde_json::json!([]), "the page scrolls sideways");
     let looks = seen["violations"].as_object().expect("looks");
     assert_eq!(looks.len(), 3);
@@ -456,8 +508,15 @@ fn the_command_renders_and_refuses() {
     let (code, json, _) = run(&["report", "--journal", name, "--format", "json", "-o", &output]);
     assert_eq!(code, 0);
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
-    assert_eq!((&json["schema"], &json["end"]["exit_code"]), (&1.into(), &0.into()));
-    assert!(fs::read_to_string(&page).expect("the page").starts_with("<!doctype html>"));
+    assert_eq!(
+        (&json["schema"], &json["end"]["exit_code"]),
+        (&1.into(), &0.into())
+    );
+    assert!(
+        fs::read_to_string(&page)
+            .expect("the page")
+            .starts_with("<!doctype html>")
+    );
 
     // The record itself is never overwritten.
     let whole = fs::read(&path).expect("readable");
@@ -468,14 +527,30 @@ fn the_command_renders_and_refuses() {
     let torn = [whole.as_slice(), b"{\"seq\":99,\"at\":\"20"].concat();
     let lines = whole.split(|b| *b == b'\n').count() - 1;
     let mut edited = whole.clone();
-    let at = whole.windows(4).position(|w| w == b"\"ops").expect("the user's name") + 1;
+    let at = whole
+        .windows(4)
+        .position(|w| w == b"\"ops")
+        .expect("the user's name")
+        + 1;
     edited[at] = b'0';
-    let newer = String::from_utf8(whole.clone()).expect("text").replacen("\"format\":1", "\"format\":2", 1);
+    let newer = String::from_utf8(whole.clone())
+        .expect("text")
+        .replacen("\"format\":1", "\"format\":2", 1);
     for (name, bytes, code, says) in [
         ("torn", torn, 0, "torn last line"),
-        ("edited", edited, 2, "line 1: its hash does not match: it was changed"),
+        (
+            "edited",
+            edited,
+            2,
+            "line 1: its hash does not match: it was changed",
+        ),
         ("newer", newer.into_bytes(), 2, "line 1: its hash does not match"),
-        ("garbage", b"not a journal\nat all\n".to_vec(), 2, "line 1: it does not end in a hash"),
+        (
+            "garbage",
+            b"not a journal\nat all\n".to_vec(),
+            2,
+            "line 1: it does not end in a hash",
+        ),
         ("binary", vec![0xff, 0xfe, b'\n'], 2, "line 1: it is not text"),
         ("empty", vec![], 2, "has no complete first record"),
     ] {
@@ -486,9 +561,17 @@ fn the_command_renders_and_refuses() {
         let text = if code == 0 { &stdout } else { &stderr };
         assert!(text.contains(says), "{name}: {text}");
         if code != 0 {
-            assert_eq!((stderr.lines().count(), stdout.as_str()), (1, ""), "{name}: one message: {stderr}");
+            assert_eq!(
+                (stderr.lines().count(), stdout.as_str()),
+                (1, ""),
+                "{name}: one message: {stderr}"
+            );
         }
-        assert_eq!(fs::read(&file).expect("readable"), bytes, "{name}: it is only read");
+        assert_eq!(
+            fs::read(&file).expect("readable"),
+            bytes,
+            "{name}: it is only read"
+        );
     }
     let log = parse(&path, &whole).expect("it verifies");
     assert_eq!(log.entries.len(), lines);

@@ -112,9 +112,12 @@ fn part(section: Section) -> Part {
 fn piece(section: &str, n: usize, block: Block) -> Option<Piece> {
     Some(match block {
         Block::Text(text) => Piece::Text(one_line(&text)),
-        Block::Facts(facts) => {
-            Piece::Facts(facts.into_iter().map(|(label, cell)| (label, value(cell))).collect())
-        }
+        Block::Facts(facts) => Piece::Facts(
+            facts
+                .into_iter()
+                .map(|(label, cell)| (label, value(cell)))
+                .collect(),
+        ),
         Block::Table(table) if table.rows.is_empty() => return None,
         Block::Table(table) => Piece::Table {
             id: format!("{section}-{n}"),

@@ -127,7 +127,11 @@ pub(in crate::output) struct Line {
 }
 
 /// Draws the first lines of `all` over `times`; none where there are not two times.
-pub(in crate::output) fn draw(times: &[jiff::Timestamp], all: &[Line], title: &'static str) -> Option<String> {
+pub(in crate::output) fn draw(
+    times: &[jiff::Timestamp],
+    all: &[Line],
+    title: &'static str,
+) -> Option<String> {
     let [first, .., last] = times else {
         return None;
     };
