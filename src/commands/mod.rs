@@ -12,6 +12,7 @@ mod plan;
 mod prepare;
 mod report;
 mod show;
+mod switchover;
 mod target;
 
 use clap::{CommandFactory as _, Parser as _};
@@ -40,6 +41,14 @@ impl Failure {
         Self {
             exit: Exit::Usage,
             message: message.into(),
+        }
+    }
+
+    /// Ctrl-C where nothing had been changed.
+    pub fn interrupted() -> Self {
+        Self {
+            exit: Exit::Interrupted,
+            message: "interrupted; nothing was changed".to_owned(),
         }
     }
 
@@ -128,6 +137,7 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => block_on(check::run(*args, world)),
         Command::Collect(args) => block_on(collect::run(*args, world)),
+        Command::Switchover(args) => switchover::run(*args, world),
         Command::Plan(args) => block_on(plan::run(*args, world)),
         Command::Prepare(args) => guarded(prepare::run(*args, world)),
         Command::Drift(args) => block_on(drift::run(*args, world)),
@@ -165,6 +175,16 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
 
 /// Runs a command on the runtime; Ctrl-C ends it where nothing has been changed.
 fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    block_on_to_the_end(async {
+        tokio::select! {
+            outcome = command => outcome,
+            _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
+        }
+    })
+}
+
+/// Runs a command on the runtime; Ctrl-C is its own business.
+fn block_on_to_the_end(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -172,15 +192,7 @@ fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit
             exit: Exit::Fault,
             message: format!("cannot start: {e}"),
         })?;
-    let outcome = runtime.block_on(async {
-        tokio::select! {
-            outcome = command => outcome,
-            _ = tokio::signal::ctrl_c() => Err(Failure {
-                exit: Exit::Interrupted,
-                message: "interrupted; nothing was changed".to_owned(),
-            }),
-        }
-    });
+    let outcome = runtime.block_on(command);
     // A look-up of a name that hangs must not hold up the end.
     runtime.shutdown_background();
     outcome

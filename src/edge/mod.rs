@@ -2,6 +2,7 @@
 
 pub mod auth;
 pub mod aws;
+pub mod blue_lock;
 pub mod clock;
 pub mod collect;
 pub mod connect;
@@ -9,10 +10,13 @@ pub mod conninfo;
 pub mod deadline;
 pub mod env;
 pub mod files;
+pub mod host;
 pub mod pager;
 pub mod pgpass;
 pub mod postgres;
+pub mod probe;
 pub mod rds;
+pub mod sampler;
 pub mod service;
 pub mod terminal;
 pub mod tls;

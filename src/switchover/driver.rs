@@ -56,6 +56,9 @@ pub trait World {
     fn remarks(&self) -> Vec<Remark> {
         vec![]
     }
+    /// The run has its end, and the end is on record; whatever still runs beside it is ended. Ctrl-C cuts it short. What comes
+    /// up is taken by a last call of [`World::remarks`].
+    async fn closing(&self, _outcome: &Outcome) {}
     /// Shows progress: called with each event and the state that it led to.
     fn progress(&self, _event: &Event, _state: &State) {}
 }
@@ -212,7 +215,22 @@ impl Run<'_> {
             }
         }
         match state {
-            State::Done(outcome) => Ok(outcome),
+            State::Done(outcome) => {
+                tokio::select! {
+                    biased;
+                    () = interrupts.next() => {}
+                    () = world.closing(&outcome) => {}
+                }
+                for remark in world.remarks() {
+                    let at = world.now();
+                    let remark = Box::new(remark);
+                    if let Err(error) = journal.append(Record::Remark { at, remark }, at) {
+                        world.tell(&Notice::JournalLost(error.to_string()));
+                        break;
+                    }
+                }
+                Ok(outcome)
+            }
             state => Err(Stuck {
                 state: Box::new(state),
             }),

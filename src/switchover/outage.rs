@@ -1,13 +1,17 @@
 //! How long a client of the production endpoint could not read or write: sums over attempts, pure.
 //!
 //! An outage is measured from the end of the last attempt that succeeded to the end of the next one that did, so that it is
-//! never shown shorter than it was; it may be longer by up to one interval. A pause without a single error (a query that
-//! waited) is one as well, from [`SLOW_MS`] on. Times are milliseconds of a clock that only goes forward.
+//! never shown shorter than it was; it may be longer by up to one interval. A pause without a single error (queries that
+//! waited) is one as well, from [`SLOW_MS`] on. Attempts overlap, so that one that hangs hides no recovery: one that fails
+//! late, after a younger one succeeded, is counted, but is no outage of the service. Times are milliseconds of a clock that
+//! only goes forward.
+
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// An attempt that succeeded after more than this many milliseconds counts as an outage.
+/// More than this many milliseconds between two successes count as an outage, also without an error.
 pub const SLOW_MS: u64 = 1000;
 /// Outages that are kept one by one: the longest. All are counted.
 pub const KEPT: usize = 20;
@@ -91,6 +95,75 @@ pub struct Outage {
     pub writes: Option<Writes>,
 }
 
+impl fmt::Display for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.gaps {
+            0 if self.attempts == 0 => return f.write_str("never tried"),
+            0 => f.write_str("never out")?,
+            1 => write!(f, "out for {} ms", self.out_ms)?,
+            n => write!(
+                f,
+                "out for {} ms in {n} gaps, the longest {} ms",
+                self.out_ms, self.worst_ms
+            )?,
+        }
+        write!(f, "; {} of {} attempts failed", self.failed, self.attempts)?;
+        let open = self.kept.last().is_some_and(|gap| gap.first_success.is_none());
+        if open {
+            f.write_str("; still out when the probe ended")?;
+        }
+        Ok(())
+    }
+}
+
+impl Writes {
+    /// What became of acknowledged inserts, in words.
+    #[must_use]
+    pub fn kept(&self) -> String {
+        match self.found {
+            Some(found) if found == self.acknowledged => format!("all {found} are there"),
+            Some(found) => format!("only {found} of {} are there", self.acknowledged),
+            None => format!("{}; whether they are there could not be read", self.acknowledged),
+        }
+    }
+}
+
+impl Outage {
+    /// In lines for a terminal.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![format!("reads at {}: {}", self.endpoint, self.reads)];
+        let mut gaps = vec![("reads", self.reads.worst())];
+        if let Some(writes) = &self.writes {
+            lines.push(format!("writes into {}: {}", writes.table, writes.stream));
+            lines.push(format!("writes that were acknowledged: {}", writes.kept()));
+            gaps.push(("writes", writes.stream.worst()));
+        }
+        for (what, gap) in gaps {
+            let Some(gap) = gap else { continue };
+            let error = gap.first_error.as_deref().unwrap_or("none, it waited");
+            let back = gap.after.as_ref().and_then(|s| s.version.as_deref());
+            let back = back.map_or_else(
+                || "never back".to_owned(),
+                |version| format!("first success after on {version}"),
+            );
+            lines.push(format!(
+                "worst gap of {what}: {} ms; first error: {error}; {back}",
+                gap.out_ms
+            ));
+        }
+        lines
+    }
+}
+
+impl Stream {
+    /// The longest gap.
+    #[must_use]
+    pub fn worst(&self) -> Option<&Gap> {
+        self.kept.iter().max_by_key(|gap| gap.out_ms)
+    }
+}
+
 /// What became of the inserts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Writes {
@@ -104,22 +177,39 @@ pub struct Writes {
     pub found: Option<u64>,
 }
 
+/// What an attempt changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing.
+    None,
+    /// It was the first to fail.
+    Out,
+    /// It was the first to succeed again, after so many milliseconds.
+    Back(u64),
+}
+
 /// Takes attempts in, in the order in which they ended.
 #[derive(Debug, Default)]
 pub struct Tally {
     stream: Stream,
     last_success: Option<u64>,
+    /// When the youngest attempt that succeeded began.
+    youngest: Option<u64>,
     open: Option<Gap>,
 }
 
 impl Tally {
-    /// Takes one attempt in.
-    pub fn take(&mut self, attempt: Attempt) {
+    /// Takes one attempt in, in the order in which they ended. Says what it changed.
+    pub fn take(&mut self, attempt: Attempt) -> Change {
         let Attempt { began, ended, result } = attempt;
         self.stream.attempts += 1;
         match result {
             Err(error) => {
                 self.stream.failed += 1;
+                if self.youngest.is_some_and(|youngest| began < youngest) {
+                    return Change::None;
+                }
+                let new = self.open.is_none();
                 let gap = self.open.get_or_insert_with(|| Gap {
                     last_success: self.last_success,
                     first_error_at: Some(ended),
@@ -131,9 +221,10 @@ impl Tally {
                     after: None,
                 });
                 gap.failed += 1;
+                if new { Change::Out } else { Change::None }
             }
             Ok(server) => {
-                let slow = ended.saturating_sub(began) > SLOW_MS;
+                let slow = ended.saturating_sub(self.last_success.unwrap_or(0)) > SLOW_MS;
                 let open = self.open.take().or_else(|| {
                     slow.then(|| Gap {
                         last_success: self.last_success,
@@ -146,14 +237,20 @@ impl Tally {
                         after: None,
                     })
                 });
+                let mut change = Change::None;
                 if let Some(mut gap) = open {
                     gap.first_success = Some(ended);
                     gap.after = Some(server.clone());
-                    self.close(gap, ended);
+                    change = Change::Back(self.close(gap, ended));
                 }
                 self.last_success = Some(ended);
                 self.stream.first.get_or_insert_with(|| server.clone());
-                self.stream.last = Some(server);
+                // An older attempt may have been answered by the server before.
+                if self.youngest.is_none_or(|youngest| began >= youngest) {
+                    self.youngest = Some(began);
+                    self.stream.last = Some(server);
+                }
+                change
             }
         }
     }
@@ -178,8 +275,9 @@ impl Tally {
         self.stream
     }
 
-    fn close(&mut self, mut gap: Gap, end: u64) {
-        gap.out_ms = end.saturating_sub(gap.last_success.unwrap_or(0));
+    fn close(&mut self, mut gap: Gap, end: u64) -> u64 {
+        let out_ms = end.saturating_sub(gap.last_success.unwrap_or(0));
+        gap.out_ms = out_ms;
         let stream = &mut self.stream;
         stream.gaps += 1;
         stream.out_ms += gap.out_ms;
@@ -190,6 +288,7 @@ impl Tally {
             let at = shortest.map_or(0, |(at, _)| at);
             stream.kept.remove(at);
         }
+        out_ms
     }
 }
 
@@ -222,7 +321,9 @@ mod tests {
 
     fn sums(attempts: impl IntoIterator<Item = Attempt>, now: u64) -> Stream {
         let mut tally = Tally::default();
-        attempts.into_iter().for_each(|a| tally.take(a));
+        for attempt in attempts {
+            tally.take(attempt);
+        }
         tally.finish(now)
     }
 
@@ -282,6 +383,38 @@ mod tests {
         assert_eq!((stream.out_ms, stream.worst_ms), (3000, 3000));
         assert_eq!(stream.kept[0].first_success, None);
         assert_eq!(stream.kept[0].after, None);
+    }
+
+    #[test]
+    fn one_that_hangs_hides_no_recovery_and_makes_no_outage() {
+        // The first hangs in a black hole until its time is up; younger ones get through meanwhile.
+        let mut tally = Tally::default();
+        assert_eq!(tally.take(ok(0, 5, "12.19")), Change::None);
+        assert_eq!(tally.take(failed(500, 510, "refused")), Change::Out);
+        assert_eq!(tally.take(ok(750, 760, "14.10")), Change::Back(755));
+        assert_eq!(tally.take(failed(250, 2250, "timed out")), Change::None);
+        assert_eq!(tally.take(ok(2250, 2260, "14.10")), Change::Back(1500));
+        let stream = tally.finish(2300);
+        assert_eq!((stream.failed, stream.gaps, stream.worst_ms), (2, 2, 1500));
+        // The same with attempts in between: only the outage is one.
+        let stream = sums(
+            [
+                ok(0, 5, "12.19"),
+                failed(500, 510, "refused"),
+                ok(750, 760, "14.10"),
+                ok(1500, 1510, "14.10"),
+                failed(250, 2250, "timed out"),
+                ok(2250, 2260, "14.10"),
+            ],
+            2300,
+        );
+        assert_eq!((stream.failed, stream.gaps, stream.out_ms), (2, 1, 755));
+    }
+
+    #[test]
+    fn an_answer_of_the_old_server_that_comes_late_is_not_the_last_word() {
+        let stream = sums([ok(100, 110, "14.10"), ok(50, 120, "12.19")], 200);
+        assert_eq!(stream.last, Some(server("14.10")));
     }
 
     #[test]

@@ -66,7 +66,9 @@ fn outage(end: i64) -> Outage {
     }
     let sums = |attempts: &[Attempt]| {
         let mut tally = Tally::default();
-        attempts.iter().for_each(|a| tally.take(a.clone()));
+        for attempt in attempts {
+            tally.take(attempt.clone());
+        }
         tally.finish(10_000)
     };
     let ended = Timestamp::from_second(1_700_000_000 + end).expect("in range");
