@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+mod upgrade;
+
+pub use upgrade::{PrepareArgs, PrepareFormat};
+
 use crate::{
     model::{PgVersion, Phase},
     output::Format,
@@ -57,6 +61,8 @@ pub enum Command {
     Plan(Box<PlanArgs>),
     /// Make blue's and green's parameter groups ready for a deployment, and reboot for them in the right order
     Prepare(Box<PrepareArgs>),
+    /// Switch a deployment over: full check, wait until lag is calm, confirm, one request, follow it, verify
+    Switchover(Box<SwitchoverArgs>),
     /// Compare infrastructure code with the database: what an upgrade makes drift, and how to edit the code
     Drift(Box<DriftArgs>),
     /// Explain a check: what it looks for, why, and how to fix it; without an id, list them
@@ -116,7 +122,7 @@ pub enum EngineChoice {
 }
 
 /// What is looked at.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "What to look at")]
 pub struct TargetArgs {
     /// Aurora cluster, by name or ARN
@@ -143,7 +149,7 @@ pub struct TargetArgs {
 }
 
 /// How AWS is reached.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "AWS")]
 pub struct AwsArgs {
     /// Region, instead of the environment's
@@ -158,7 +164,7 @@ pub struct AwsArgs {
 }
 
 /// How the databases are reached.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Databases")]
 pub struct DatabaseArgs {
     /// Role to log in as (default: PGUSER, else greenlight); `blue=NAME`, `green=NAME` for one side
@@ -473,71 +479,82 @@ pub enum PlanFormat {
     Terraform,
 }
 
-/// `greenlight prepare`.
+/// `greenlight switchover`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Without --apply nothing is changed: the differences and the AWS CLI commands are shown. It can be run again at \
-                  any time and does what is left.\n\n\
-                  Exit codes: 0 nothing (left) to do · 10 something is to be done · 11 something could not be looked at · \
-                  2 usage · 3 could not look · 20 not agreed to, or refused by RDS · 21 a change or a reboot went wrong · \
-                  22 RDS did not answer a change\n\n\
-                  Examples:\n  greenlight prepare --cluster main --target-version 14.15\n  \
-                  greenlight prepare --cluster main --target-version 14.15 --apply\n  \
-                  greenlight prepare --cluster main --target-version 14.15 --apply --reboot"
+    after_help = "Exit codes: 0 switched over and verified, or a dry run that is ready · 10 not ready · 11 not determined · 20 refused, \
+                  nothing changed · 21 rolled back by RDS · 22 outcome unknown, a person is needed · 23 switched over, but \
+                  verification found problems · 130 interrupted before the request\n\n\
+                  Ctrl-C once stops at the next safe point (after the request: goes on watching), twice leaves at once; the journal \
+                  stays, and --resume takes it up. Nothing is ever submitted twice.\n\n\
+                  Examples:\n  greenlight switchover --deployment upgrade-main --dry-run\n  \
+                  greenlight switchover --deployment upgrade-main --max-lag 64KB --max-lag 500ms\n  \
+                  greenlight switchover --deployment upgrade-main --yes --format json > events.jsonl\n  \
+                  greenlight switchover --deployment upgrade-main --resume"
 )]
-pub struct PrepareArgs {
-    /// Aurora cluster, by name or ARN
-    #[arg(long, value_name = "ID", group = "subject", help_heading = "What to look at")]
-    pub cluster: Option<String>,
-    /// RDS instance, by name or ARN
-    #[arg(long, value_name = "ID", group = "subject", help_heading = "What to look at")]
-    pub instance: Option<String>,
-    /// The version to upgrade to: green's parameter group is prepared for it as well
-    #[arg(long, value_name = "VERSION", help_heading = "What to look at")]
-    pub target_version: Option<PgVersion>,
-    /// The parameter group that green is to have (default: NAME-pgMAJOR)
-    #[arg(
-        long,
-        value_name = "NAME",
-        requires = "target_version",
-        help_heading = "What to look at"
-    )]
-    pub target_parameter_group: Option<String>,
-    /// Make and change the parameter groups; a default.* group is replaced by one of its own
-    #[arg(long)]
-    pub apply: bool,
-    /// Reboot what waits for it, one by one: readers, failover, old writer; stops at the first problem
-    #[arg(long, requires = "apply")]
-    pub reboot: bool,
-    /// Do not ask
-    #[arg(long)]
-    pub yes: bool,
-    /// Longest wait for one instance to come back, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 1800)]
-    pub wait: u64,
+pub struct SwitchoverArgs {
+    /// Blue/green deployment, by name or bgd-… identifier
+    #[arg(long, value_name = "ID", help_heading = "What to switch over")]
+    pub deployment: String,
+    /// When it may go and how it is driven
+    #[command(flatten)]
+    pub guards: GuardArgs,
     /// How AWS is reached
     #[command(flatten)]
     pub aws: AwsArgs,
     /// How the databases are reached
     #[command(flatten)]
     pub databases: DatabaseArgs,
-    /// `cli` gives the commands as a script
-    #[arg(
-        long,
-        value_name = "FORMAT",
-        default_value = "table",
-        conflicts_with = "apply"
-    )]
-    pub format: PrepareFormat,
+    /// How the verdict is made
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// How it is shown
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
-/// How a preparation is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum PrepareFormat {
-    /// For people.
-    Table,
-    /// For programs.
-    Json,
-    /// AWS CLI commands.
-    Cli,
+/// The guards of a switchover. Durations are written 90, 90s, 1500ms, 5m.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Guards (durations: 90, 90s, 1500ms, 5m)")]
+pub struct GuardArgs {
+    /// Most lag of each database: bytes (1MiB, 64KB, 4096) or time (500ms, 2s); give it twice for both [default: 1MiB and 1s]
+    #[arg(long, value_name = "LAG")]
+    pub max_lag: Vec<String>,
+    /// How long lag and activity must have held still without a break [default: 15s]
+    #[arg(long, value_name = "TIME")]
+    pub stable_for: Option<String>,
+    /// How long to wait for that [default: 10m]
+    #[arg(long, value_name = "TIME")]
+    pub wait: Option<String>,
+    /// RDS's own limit on the switchover, after which it rolls back: 30s to 60m [default: 300s]
+    #[arg(long, value_name = "TIME")]
+    pub timeout: Option<String>,
+    /// How old the full check may be when the request leaves [default: 60s]
+    #[arg(long, value_name = "TIME")]
+    pub max_age: Option<String>,
+    /// Do not ask for the deployment's name
+    #[arg(long)]
+    pub yes: bool,
+    /// Check and settle, then stop before the question; nothing is changed
+    #[arg(long, conflicts_with = "resume")]
+    pub dry_run: bool,
+    /// Take up a run that ended before its end was known: reads the journal, asks RDS, and only then acts
+    #[arg(long)]
+    pub resume: bool,
+    /// Where the journal is [default: greenlight-<deployment id>.journal in the current folder]
+    #[arg(long, value_name = "FILE")]
+    pub journal: Option<PathBuf>,
+    /// How long past --timeout to keep watching before the outcome is called unknown [default: 5m]
+    #[arg(long, value_name = "TIME", hide_short_help = true)]
+    pub grace: Option<String>,
+    /// Time between two looks while the switchover runs [default: 2s]
+    #[arg(long, value_name = "TIME", hide_short_help = true)]
+    pub poll: Option<String>,
+    /// How long RDS must show a state of rest before that counts as the end: a look may be older than the one before
+    /// [default: 15s]
+    #[arg(long, value_name = "TIME", hide_short_help = true)]
+    pub rest_for: Option<String>,
+    /// How long to look for a trace of a request whose answer was lost [default: 60s]
+    #[arg(long, value_name = "TIME", hide_short_help = true)]
+    pub reconcile_for: Option<String>,
 }

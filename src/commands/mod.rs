@@ -4,6 +4,7 @@ mod check;
 pub mod checks;
 mod collect;
 mod config;
+mod consent;
 mod diff;
 mod drift;
 mod explain;
@@ -11,6 +12,7 @@ mod man;
 mod plan;
 mod prepare;
 mod show;
+mod switchover;
 mod target;
 
 use clap::{CommandFactory as _, Parser as _};
@@ -39,6 +41,14 @@ impl Failure {
         Self {
             exit: Exit::Usage,
             message: message.into(),
+        }
+    }
+
+    /// Ctrl-C where nothing had been changed.
+    pub fn interrupted() -> Self {
+        Self {
+            exit: Exit::Interrupted,
+            message: "interrupted; nothing was changed".to_owned(),
         }
     }
 
@@ -127,8 +137,9 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => block_on(check::run(*args, world)),
         Command::Collect(args) => block_on(collect::run(*args, world)),
+        Command::Switchover(args) => switchover::run(*args, world),
         Command::Plan(args) => block_on(plan::run(*args, world)),
-        Command::Prepare(args) => guarded(prepare::run(*args, world)),
+        Command::Prepare(args) => block_on_to_the_end(prepare::run(*args, world)),
         Command::Drift(args) => block_on(drift::run(*args, world)),
         Command::Explain { id } => explain::run(id.as_deref(), world),
         Command::Checks(args) => checks::run(&args, world),
@@ -163,29 +174,16 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
 
 /// Runs a command on the runtime; Ctrl-C ends it where nothing has been changed.
 fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure {
-            exit: Exit::Fault,
-            message: format!("cannot start: {e}"),
-        })?;
-    let outcome = runtime.block_on(async {
+    block_on_to_the_end(async {
         tokio::select! {
             outcome = command => outcome,
-            _ = tokio::signal::ctrl_c() => Err(Failure {
-                exit: Exit::Interrupted,
-                message: "interrupted; nothing was changed".to_owned(),
-            }),
+            _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
         }
-    });
-    // A look-up of a name that hangs must not hold up the end.
-    runtime.shutdown_background();
-    outcome
+    })
 }
 
-/// Runs a command that hears Ctrl-C itself: it may have changed something.
-fn guarded(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+/// Runs a command on the runtime; Ctrl-C is its own business.
+fn block_on_to_the_end(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -194,6 +192,7 @@ fn guarded(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit,
             message: format!("cannot start: {e}"),
         })?;
     let outcome = runtime.block_on(command);
+    // A look-up of a name that hangs must not hold up the end.
     runtime.shutdown_background();
     outcome
 }

@@ -12,6 +12,7 @@ mod gather;
 pub mod look;
 mod read;
 mod subject;
+pub mod watch;
 
 use std::collections::BTreeSet;
 

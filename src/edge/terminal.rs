@@ -52,33 +52,45 @@ pub fn say(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// The answer to a question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Consent {
-    /// The word was typed.
-    Typed,
-    /// Something else was.
-    Not,
-    /// There is nobody to ask: stdin is no terminal.
-    Nobody,
+/// Puts a question on stderr, and stays behind it.
+pub fn ask(question: &str) {
+    draw(question);
 }
 
-/// Asks on the terminal for a word to be typed. The answer is read aside, so that Ctrl-C is heard meanwhile.
-pub async fn typed(question: &str, word: &str) -> Consent {
-    if !io::stdin().is_terminal() {
-        return Consent::Nobody;
+/// Writes to stderr as it is, for whoever redraws lines.
+pub fn draw(text: &str) {
+    let mut err = io::stderr().lock();
+    let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+}
+
+/// One line of stdin; none at its end. It blocks.
+///
+/// # Errors
+/// Where stdin cannot be read.
+pub fn read_line() -> io::Result<Option<String>> {
+    let mut line = String::new();
+    let read = io::stdin().read_line(&mut line)?;
+    Ok((read > 0).then_some(line))
+}
+
+/// Whether somebody can be asked: both what they see and what they type are on a terminal.
+pub fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Columns of stderr, if lines can be redrawn there.
+pub fn live_columns(env: &Env) -> Option<usize> {
+    let dumb = env.get("TERM").is_none_or(|term| term == "dumb");
+    if dumb || !io::stderr().is_terminal() {
+        return None;
     }
-    let _ = write!(io::stderr().lock(), "{question} ");
-    let (sender, receiver) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || {
-        let mut line = String::new();
-        let read = io::stdin().read_line(&mut line);
-        let _ = sender.send(read.map(|_| line));
-    });
-    match receiver.await {
-        Ok(Ok(line)) if line.trim() == word => Consent::Typed,
-        _ => Consent::Not,
-    }
+    let size = terminal_size::terminal_size_of(io::stderr());
+    Some(size.map_or(80, |(width, _)| usize::from(width.0)).max(20))
+}
+
+/// Whether stdout is a terminal.
+pub fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
 }
 
 /// A line on stderr that says how far collecting has come; nothing where stderr is no terminal.
@@ -102,6 +114,14 @@ impl Progress {
             live: io::stderr().is_terminal(),
             begun: Instant::now(),
             state: Mutex::default(),
+        }
+    }
+
+    /// Nothing done yet, and nothing shown unless `live`: where something else shows what is going on.
+    pub fn quiet_unless(live: bool) -> Self {
+        Self {
+            live,
+            ..Self::start()
         }
     }
 
