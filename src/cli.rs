@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 mod upgrade;
 
-pub use upgrade::{PrepareArgs, PrepareFormat};
+pub use upgrade::{CleanupArgs, CreateArgs, PrepareArgs, PrepareFormat};
 
 use crate::{
     model::{PgVersion, Phase},
@@ -61,8 +61,12 @@ pub enum Command {
     Plan(Box<PlanArgs>),
     /// Make blue's and green's parameter groups ready for a deployment, and reboot for them in the right order
     Prepare(Box<PrepareArgs>),
+    /// Create a deployment: the checks first, one request, then wait until green is there and has caught up
+    Create(Box<CreateArgs>),
     /// Switch a deployment over: full check, wait until lag is calm, confirm, one request, follow it, verify
     Switchover(Box<SwitchoverArgs>),
+    /// Clean up: after the switchover the deployment and, on request, the old side; before it an unwanted deployment
+    Cleanup(Box<CleanupArgs>),
     /// Compare infrastructure code with the database: what an upgrade makes drift, and how to edit the code
     Drift(Box<DriftArgs>),
     /// Explain a check: what it looks for, why, and how to fix it; without an id, list them

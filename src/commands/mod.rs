@@ -14,6 +14,7 @@ mod prepare;
 mod show;
 mod switchover;
 mod target;
+mod work;
 
 use clap::{CommandFactory as _, Parser as _};
 
@@ -140,6 +141,8 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
         Command::Switchover(args) => switchover::run(*args, world),
         Command::Plan(args) => block_on(plan::run(*args, world)),
         Command::Prepare(args) => block_on_to_the_end(prepare::run(*args, world)),
+        Command::Create(args) => block_on_to_the_end(work::create::run(*args, world)),
+        Command::Cleanup(args) => block_on_to_the_end(work::cleanup::run(*args, world)),
         Command::Drift(args) => block_on(drift::run(*args, world)),
         Command::Explain { id } => explain::run(id.as_deref(), world),
         Command::Checks(args) => checks::run(&args, world),

@@ -10,6 +10,7 @@ pub mod conninfo;
 pub mod env;
 pub mod files;
 pub mod host;
+pub mod old_side;
 pub mod pager;
 pub mod pgpass;
 pub mod postgres;

@@ -9,7 +9,7 @@ mod end;
 mod evidence;
 mod flags;
 mod journal;
-mod signals;
+pub(super) mod signals;
 mod words;
 mod world;
 
