@@ -271,7 +271,14 @@ impl Subject {
                 thresholds: policy.thresholds.clone(),
                 levels: policy.levels.clone(),
                 // Where they stand in the policy file is not what was decided.
-                waivers: policy.waivers.iter().map(|w| Waiver { line: None, ..w.clone() }).collect(),
+                waivers: policy
+                    .waivers
+                    .iter()
+                    .map(|w| Waiver {
+                        line: None,
+                        ..w.clone()
+                    })
+                    .collect(),
             },
         })
     }
