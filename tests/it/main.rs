@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests read files and the environment")]
 #![expect(clippy::print_stderr, reason = "a test that cannot run here says so")]
 
+mod bad_input;
 mod capacity;
 mod catalogue;
 mod cli;
