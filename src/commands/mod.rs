@@ -4,6 +4,7 @@ mod check;
 pub mod checks;
 mod collect;
 mod config;
+mod consent;
 mod diff;
 mod drift;
 pub mod explain;
@@ -14,6 +15,7 @@ mod report;
 mod show;
 mod switchover;
 mod target;
+mod work;
 
 use clap::{CommandFactory as _, Parser as _};
 
@@ -139,7 +141,9 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
         Command::Collect(args) => block_on(collect::run(*args, world)),
         Command::Switchover(args) => switchover::run(*args, world),
         Command::Plan(args) => block_on(plan::run(*args, world)),
-        Command::Prepare(args) => guarded(prepare::run(*args, world)),
+        Command::Prepare(args) => block_on_to_the_end(prepare::run(*args, world)),
+        Command::Create(args) => block_on_to_the_end(work::create::run(*args, world)),
+        Command::Cleanup(args) => block_on_to_the_end(work::cleanup::run(*args, world)),
         Command::Drift(args) => block_on(drift::run(*args, world)),
         Command::Explain { id } => explain::run(id.as_deref(), world),
         Command::Checks(args) => checks::run(&args, world),
@@ -194,20 +198,6 @@ fn block_on_to_the_end(command: impl Future<Output = Result<Exit, Failure>>) -> 
         })?;
     let outcome = runtime.block_on(command);
     // A look-up of a name that hangs must not hold up the end.
-    runtime.shutdown_background();
-    outcome
-}
-
-/// Runs a command that hears Ctrl-C itself: it may have changed something.
-fn guarded(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure {
-            exit: Exit::Fault,
-            message: format!("cannot start: {e}"),
-        })?;
-    let outcome = runtime.block_on(command);
     runtime.shutdown_background();
     outcome
 }

@@ -5,13 +5,13 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{Failure, World, target};
+use super::{Failure, World, consent, target};
 use crate::{
     cli::{PrepareArgs, PrepareFormat, TargetArgs},
     edge::{
         clock,
         rds::{change::Changes, look::Lookout},
-        terminal::{self, Consent, Progress},
+        terminal::{self, Progress},
     },
     exit::Exit,
     facts::{Fact, Facts, rds::RdsFacts},
@@ -236,18 +236,9 @@ impl<'a> Tools<'a> {
     }
 
     async fn agreed(&self, preparation: &Preparation, reboots: bool) -> Result<(), Failure> {
-        if self.args.yes {
-            return Ok(());
-        }
-        let outage = if reboots { ", and reboot it as above" } else { "" };
-        let question = format!("To go on{outage}, type {}:", preparation.subject);
-        match terminal::typed(&question, &preparation.subject).await {
-            Consent::Typed => Ok(()),
-            Consent::Not => Err(Failure::with(Exit::Refused, "not agreed to; nothing was changed")),
-            Consent::Nobody => Err(Failure::usage(
-                "there is nobody to ask: give --yes; nothing was changed",
-            )),
-        }
+        let outage = if reboots { " and reboot it as above" } else { "" };
+        let question = format!("To change {}{outage}", preparation.subject);
+        consent::to(&question, &preparation.subject, self.args.yes).await
     }
 
     /// Waits until RDS shows that the changed instances wait for their reboot.

@@ -41,6 +41,7 @@ pub(super) struct Wanted<'a> {
 }
 
 /// Where the facts come from: the servers, and what the control plane said of them.
+#[derive(Clone)]
 pub(super) struct Target {
     /// The control plane, or that it was not asked.
     pub(super) rds: Fact<crate::facts::rds::RdsFacts>,

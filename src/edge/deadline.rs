@@ -47,7 +47,7 @@ impl fmt::Display for Passed {
 pub async fn within<T>(limit: Duration, look: impl Future<Output = T>) -> T {
     let at = Instant::now() + limit;
     let half = false;
-    CURRENT.scope(Deadline { at, limit, half }, look).await
+    CURRENT.scope(Deadline { at, limit, half }, Box::pin(look)).await
 }
 
 /// Gives the first part of a look half of the time that is left, so that the second part is not left without any.
@@ -61,7 +61,7 @@ pub async fn half<T>(first: impl Future<Output = T>) -> T {
         half: true,
         ..whole
     };
-    CURRENT.scope(own, first).await
+    CURRENT.scope(own, Box::pin(first)).await
 }
 
 /// Waits for a step, until the deadline of the look that it is a step of.
@@ -69,6 +69,8 @@ pub async fn half<T>(first: impl Future<Output = T>) -> T {
 /// # Errors
 /// [`Passed`] where the deadline came first. A step that is ready at once is still taken.
 pub async fn bound<T>(step: impl Future<Output = T>) -> Result<T, Passed> {
+    // On the heap: steps lie in steps, and each layer would hold its own copy of all that are within it.
+    let step = Box::pin(step);
     let Ok(Deadline { at, limit, half }) = CURRENT.try_with(|deadline| *deadline) else {
         return Ok(step.await);
     };

@@ -52,35 +52,6 @@ pub fn say(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// The answer to a question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Consent {
-    /// The word was typed.
-    Typed,
-    /// Something else was.
-    Not,
-    /// There is nobody to ask: stdin is no terminal.
-    Nobody,
-}
-
-/// Asks on the terminal for a word to be typed. The answer is read aside, so that Ctrl-C is heard meanwhile.
-pub async fn typed(question: &str, word: &str) -> Consent {
-    if !io::stdin().is_terminal() {
-        return Consent::Nobody;
-    }
-    let _ = write!(io::stderr().lock(), "{question} ");
-    let (sender, receiver) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || {
-        let mut line = String::new();
-        let read = io::stdin().read_line(&mut line);
-        let _ = sender.send(read.map(|_| line));
-    });
-    match receiver.await {
-        Ok(Ok(line)) if line.trim() == word => Consent::Typed,
-        _ => Consent::Not,
-    }
-}
-
 /// Puts a question on stderr, and stays behind it.
 pub fn ask(question: &str) {
     draw(question);

@@ -89,7 +89,7 @@ pub fn assess(facts: &Facts, asked: &Asked, policy: &Policy) -> Result<Preparati
     };
     let groups = sight.groups(&wanted);
     let target = match asked.target {
-        Some(version) => target(rds, &sight, facts.engine, version, asked, &wanted)?,
+        Some(version) => target(rds, &sight, facts.engine, version, asked, &wanted, &mut notes)?,
         None => None,
     };
     let mut waiting: BTreeSet<String> = out_of_sync(blue)
@@ -422,6 +422,7 @@ fn target(
     version: PgVersion,
     asked: &Asked,
     needs: &[Need],
+    notes: &mut Vec<String>,
 ) -> Result<Option<Target>, NotKnown> {
     if sight
         .blue
@@ -451,7 +452,17 @@ fn target(
         group: there.map(|_| name.clone()),
         databases: None,
     };
-    let groups = plan::make(&ahead, engine, &order)?.groups;
+    let plan = plan::make(&ahead, engine, &order)?;
+    if let Some(first) = plan.hops.first().filter(|hop| !hop.blue_green) {
+        notes.push(format!(
+            "the way to {} begins with an upgrade in place from {} to {}, which restarts the instances too and brings the \
+             parameters into force: see `greenlight plan`",
+            plan.target(),
+            first.from,
+            first.to
+        ));
+    }
+    let groups = plan.groups;
     let mut target = Target {
         work: GroupWork {
             kind: sight.kind,

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stderr, reason = "a test that cannot run here says so")]
 
 mod attest;
+mod bad_input;
 mod capacity;
 mod catalogue;
 mod change;

@@ -10,7 +10,7 @@ mod evidence;
 mod flags;
 mod journal;
 mod probe;
-mod signals;
+pub(super) mod signals;
 mod words;
 mod world;
 

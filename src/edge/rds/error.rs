@@ -172,7 +172,9 @@ pub enum RdsError {
         cluster: String,
     },
     /// The identity may not make the call that everything starts from.
-    #[error("AWS does not allow rds:{action}: {message}")]
+    #[error(
+        "AWS does not allow rds:{action}: {message}; `greenlight iam-policy` prints the rights that are needed"
+    )]
     Denied {
         /// The action.
         action: &'static str,
