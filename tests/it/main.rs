@@ -22,4 +22,5 @@ mod reference;
 mod scenarios;
 mod settle;
 mod support;
+mod switchover;
 mod tls;
