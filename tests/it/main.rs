@@ -27,4 +27,5 @@ mod reference;
 mod scenarios;
 mod settle;
 mod support;
+mod switchover;
 mod tls;

@@ -52,7 +52,7 @@ impl Stage {
             Self::Locking => "taking the lock on blue",
             Self::Checking => "full check",
             Self::Looking => "last look",
-            Self::Submitting => "asking RDS to switch over",
+            Self::Submitting => "the request",
             Self::Verifying => "switched over; verifying the production endpoint",
         }
     }
@@ -129,8 +129,8 @@ impl Display {
 
     pub(super) fn stage(&self, stage: Stage) {
         self.event("stage", json!({ "stage": stage.name() }));
-        // The last look takes a moment only.
-        if stage != Stage::Looking {
+        // These two take a moment only, and the machine tells of the request itself.
+        if !matches!(stage, Stage::Looking | Stage::Submitting) {
             self.say(stage.words());
         }
     }
@@ -211,6 +211,12 @@ impl Display {
             (Event::Answered { answer, .. }, _) => self.answered(answer),
             (Event::Described { at, .. }, State::Following(following)) => {
                 self.following(at.duration_since(following.intent.at), config);
+            }
+            (Event::Described { .. }, _) => {
+                let view = self.inner.borrow().view.clone();
+                if let Some(view) = view {
+                    self.changed(&summary(&view));
+                }
             }
             (Event::Interrupt { .. }, _) => self.event("interrupt", json!({})),
             _ => {}
@@ -349,11 +355,7 @@ impl Display {
             self.draw(&lines);
             return;
         }
-        self.changed(&format!(
-            "{}{}",
-            view.summary(),
-            details.map_or(String::new(), |d| format!(": {d}"))
-        ));
+        self.changed(&summary(&view));
     }
 
     /// A plain line, if it says something new.
@@ -403,6 +405,14 @@ impl Display {
             text.push('\n');
         }
         terminal::draw(&text);
+    }
+}
+
+/// Status, members, and RDS's own words.
+fn summary(view: &View) -> String {
+    match view.details.as_deref().map(words::printable) {
+        Some(details) => format!("{}: {details}", view.summary()),
+        None => view.summary(),
     }
 }
 
