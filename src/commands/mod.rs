@@ -7,6 +7,7 @@ mod config;
 mod diff;
 mod drift;
 pub mod explain;
+mod fleet;
 mod man;
 mod plan;
 mod show;
@@ -15,7 +16,7 @@ mod target;
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::{
-    cli::{Cli, Command, EngineChoice},
+    cli::{Cli, Command, EngineChoice, SchemaOf},
     edge::{auth::LOG_CEILINGS, env::Env, files::FileError, terminal},
     exit::Exit,
     model::Engine,
@@ -116,6 +117,7 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => block_on(check::run(*args, world)),
         Command::Collect(args) => block_on(collect::run(*args, world)),
+        Command::Fleet(args) => block_on(fleet::run(*args, world)),
         Command::Plan(args) => block_on(plan::run(*args, world)),
         Command::Drift(args) => block_on(drift::run(*args, world)),
         Command::Explain { id } => explain::run(id.as_deref(), world),
@@ -136,8 +138,12 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
             terminal::print(&permissions::role(&name, iam))?;
             Ok(Exit::Ready)
         }
-        Command::Schema => {
-            terminal::print(&output::json::schema())?;
+        Command::Schema { of } => {
+            terminal::print(&match of {
+                SchemaOf::Report => output::json::schema(),
+                SchemaOf::Diff => output::json::diff_schema(),
+                SchemaOf::Fleet => crate::fleet::Fleet::schema(),
+            })?;
             Ok(Exit::Ready)
         }
         Command::Completions { shell } => {
