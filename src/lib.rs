@@ -20,6 +20,7 @@ pub mod drift;
 pub mod edge;
 pub mod exit;
 pub mod facts;
+pub mod fleet;
 pub mod gate;
 pub mod model;
 pub mod output;

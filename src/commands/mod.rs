@@ -8,6 +8,7 @@ mod consent;
 mod diff;
 mod drift;
 pub mod explain;
+mod fleet;
 mod man;
 mod plan;
 mod prepare;
@@ -20,7 +21,7 @@ mod work;
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::{
-    cli::{Cli, Command, EngineChoice},
+    cli::{Cli, Command, EngineChoice, SchemaOf},
     edge::{auth::LOG_CEILINGS, env::Env, files::FileError, terminal},
     exit::Exit,
     model::Engine,
@@ -140,6 +141,7 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
         Command::Check(args) => block_on(check::run(*args, world)),
         Command::Collect(args) => block_on(collect::run(*args, world)),
         Command::Switchover(args) => switchover::run(*args, world),
+        Command::Fleet(args) => block_on(fleet::run(*args, world)),
         Command::Plan(args) => block_on(plan::run(*args, world)),
         Command::Prepare(args) => block_on_to_the_end(prepare::run(*args, world)),
         Command::Create(args) => block_on_to_the_end(work::create::run(*args, world)),
@@ -164,8 +166,12 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
             terminal::print(&permissions::role(&name, iam))?;
             Ok(Exit::Ready)
         }
-        Command::Schema => {
-            terminal::print(&output::json::schema())?;
+        Command::Schema { of } => {
+            terminal::print(&match of {
+                SchemaOf::Report => output::json::schema(),
+                SchemaOf::Diff => output::json::diff_schema(),
+                SchemaOf::Fleet => crate::fleet::Fleet::schema(),
+            })?;
             Ok(Exit::Ready)
         }
         Command::Completions { shell } => {

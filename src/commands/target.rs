@@ -150,7 +150,7 @@ pub(super) fn subject(target: &TargetArgs) -> Option<Subject> {
 }
 
 /// How each side is logged in to and reached.
-struct Ways {
+pub(super) struct Ways {
     method: PerSide<Method>,
     user: PerSide<Option<String>>,
     tunnels: Tunnels,
@@ -160,7 +160,11 @@ struct Ways {
 }
 
 impl Ways {
-    fn of(databases: &DatabaseArgs) -> Result<Self, Failure> {
+    /// From the flags.
+    ///
+    /// # Errors
+    /// Where they are wrong.
+    pub(super) fn of(databases: &DatabaseArgs) -> Result<Self, Failure> {
         let some = |text: &str| Ok::<_, String>(Some(text.to_owned()));
         let tls_mode = databases.tls_mode.as_ref().map(|mode| mode.parse()).transpose();
         let roots = databases.tls_ca.as_ref().map(Roots::from_file).transpose();
@@ -205,7 +209,7 @@ impl Ways {
     }
 
     /// A server whose endpoint the control plane told.
-    fn spec(
+    pub(super) fn spec(
         &self,
         endpoint: &Endpoint,
         side: Side,

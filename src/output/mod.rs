@@ -36,6 +36,21 @@ pub enum Format {
     Gitlab,
 }
 
+impl Format {
+    /// How names of files in this format end.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Table | Self::Github => "txt",
+            Self::Json => "json",
+            Self::Markdown => "md",
+            Self::Html => "html",
+            Self::Junit => "xml",
+            Self::Sarif => "sarif",
+            Self::Gitlab => "gitlab.json",
+        }
+    }
+}
+
 /// Everything that renderers may show.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {

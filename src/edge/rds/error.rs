@@ -33,6 +33,10 @@ pub(super) enum Kind {
     /// The deadline of the whole look.
     Late,
     Unreachable,
+    /// RDS takes no more calls for now.
+    Throttled,
+    /// RDS cannot answer for now.
+    Unavailable,
     /// Any other answer of the service.
     Fault,
 }
@@ -105,6 +109,10 @@ fn of_code(code: &str) -> Kind {
         | "MissingAuthenticationToken"
         | "MissingAuthenticationTokenException"
         | "AuthFailure" => Kind::BadCredentials,
+        "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequestsException" => {
+            Kind::Throttled
+        }
+        "InternalFailure" | "InternalError" | "ServiceUnavailable" => Kind::Unavailable,
         _ if code.ends_with("NotFound") || code.ends_with("NotFoundFault") => Kind::NotFound,
         _ => Kind::Fault,
     }
@@ -278,7 +286,7 @@ impl RdsError {
                 region: place.to_owned(),
                 message,
             },
-            Kind::NotFound | Kind::Fault => Self::Fault {
+            Kind::NotFound | Kind::Fault | Kind::Throttled | Kind::Unavailable => Self::Fault {
                 action,
                 code,
                 message,
