@@ -23,3 +23,5 @@ mod scenarios;
 mod settle;
 mod support;
 mod tls;
+mod whole;
+mod work;
