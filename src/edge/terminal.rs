@@ -125,6 +125,18 @@ impl Progress {
         }
     }
 
+    /// How far something with a number of parts has come.
+    pub fn counted(&self, text: &str, over: bool) {
+        let Ok(mut state) = self.state.lock() else { return };
+        let recent = state
+            .shown
+            .is_some_and(|at| at.elapsed() < Duration::from_millis(100));
+        if self.live && (over || !recent) {
+            state.shown = Some(Instant::now());
+            let _ = write!(io::stderr().lock(), "\r\x1b[K{text} …");
+        }
+    }
+
     /// What is being waited for before the first database answers.
     pub fn waiting(&self, what: &str) {
         if self.live {
