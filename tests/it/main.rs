@@ -29,3 +29,5 @@ mod settle;
 mod support;
 mod switchover;
 mod tls;
+mod whole;
+mod work;
