@@ -328,7 +328,7 @@ pub struct FleetArgs {
     /// Also write the summary to a file; may be given again: -o html=fleet.html -o csv=fleet.csv
     #[arg(short, long = "output", value_name = "FORMAT=FILE", help_heading = "Output")]
     pub output: Vec<String>,
-    /// Write each database's full report into this folder, and what is finished, for --resume
+    /// Write each database's full report into this folder, the summary beside them, and what is finished, for --resume
     #[arg(long, value_name = "FOLDER", help_heading = "Output")]
     pub reports: Option<PathBuf>,
     /// Formats of the full reports

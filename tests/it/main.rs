@@ -9,6 +9,7 @@ mod cli;
 mod drift;
 mod driver;
 mod facts_scenarios;
+mod fleet;
 mod journal;
 mod laws;
 mod machine;
