@@ -55,8 +55,12 @@ pub enum Command {
     Collect(Box<CollectArgs>),
     /// Judge every cluster and instance that matches, in one summary, worst first
     Fleet(Box<FleetArgs>),
+    /// Watch a deployment: status, members, tasks and events as they come, lag with its trend and the time to catch up
+    Watch(Box<WatchArgs>),
     /// Plan the upgrade: the valid way to a version, parameter values, ordered steps
     Plan(Box<PlanArgs>),
+    /// Switch a deployment over: full check, wait until lag is calm, confirm, one request, follow it, verify
+    Switchover(Box<SwitchoverArgs>),
     /// Compare infrastructure code with the database: what an upgrade makes drift, and how to edit the code
     Drift(Box<DriftArgs>),
     /// Explain a check: what it looks for, why, and how to fix it; without an id, list them
@@ -120,7 +124,7 @@ pub enum EngineChoice {
 }
 
 /// What is looked at.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "What to look at")]
 pub struct TargetArgs {
     /// Aurora cluster, by name or ARN
@@ -147,7 +151,7 @@ pub struct TargetArgs {
 }
 
 /// How AWS is reached.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "AWS")]
 pub struct AwsArgs {
     /// Region, instead of the environment's
@@ -162,7 +166,7 @@ pub struct AwsArgs {
 }
 
 /// How the databases are reached.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Databases")]
 pub struct DatabaseArgs {
     /// Role to log in as (default: PGUSER, else greenlight); `blue=NAME`, `green=NAME` for one side
@@ -583,4 +587,163 @@ pub enum PlanFormat {
     CdkTypescript,
     /// The parameter group as Terraform.
     Terraform,
+}
+
+/// `greenlight switchover`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 switched over and verified, or a dry run that is ready · 10 not ready · 11 not determined · 20 refused, \
+                  nothing changed · 21 rolled back by RDS · 22 outcome unknown, a person is needed · 23 switched over, but \
+                  verification found problems · 130 interrupted before the request\n\n\
+                  Ctrl-C once stops at the next safe point (after the request: goes on watching), twice leaves at once; the journal \
+                  stays, and --resume takes it up. Nothing is ever submitted twice.\n\n\
+                  Examples:\n  greenlight switchover --deployment upgrade-main --dry-run\n  \
+                  greenlight switchover --deployment upgrade-main --max-lag 64KB --max-lag 500ms\n  \
+                  greenlight switchover --deployment upgrade-main --yes --format json > events.jsonl\n  \
+                  greenlight switchover --deployment upgrade-main --resume"
+)]
+pub struct SwitchoverArgs {
+    /// Blue/green deployment, by name or bgd-… identifier
+    #[arg(long, value_name = "ID", help_heading = "What to switch over")]
+    pub deployment: String,
+    /// When it may go and how it is driven
+    #[command(flatten)]
+    pub guards: GuardArgs,
+    /// How AWS is reached
+    #[command(flatten)]
+    pub aws: AwsArgs,
+    /// How the databases are reached
+    #[command(flatten)]
+    pub databases: DatabaseArgs,
+    /// How the verdict is made
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// How it is shown
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// The guards of a switchover. Durations are written 90, 90s, 1500ms, 5m.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Guards (durations: 90, 90s, 1500ms, 5m)")]
+pub struct GuardArgs {
+    /// Most lag of each database: bytes (1MiB, 64KB, 4096) or time (500ms, 2s); give it twice for both [default: 1MiB and 1s]
+    #[arg(long, value_name = "LAG")]
+    pub max_lag: Vec<String>,
+    /// How long lag and activity must have held still without a break [default: 15s]
+    #[arg(long, value_name = "TIME")]
+    pub stable_for: Option<String>,
+    /// How long to wait for that [default: 10m]
+    #[arg(long, value_name = "TIME")]
+    pub wait: Option<String>,
+    /// RDS's own limit on the switchover, after which it rolls back: 30s to 60m [default: 300s]
+    #[arg(long, value_name = "TIME")]
+    pub timeout: Option<String>,
+    /// How old the full check may be when the request leaves [default: 60s]
+    #[arg(long, value_name = "TIME")]
+    pub max_age: Option<String>,
+    /// Do not ask for the deployment's name
+    #[arg(long)]
+    pub yes: bool,
+    /// Check and settle, then stop before the question; nothing is changed
+    #[arg(long, conflicts_with = "resume")]
+    pub dry_run: bool,
+    /// Take up a run that ended before its end was known: reads the journal, asks RDS, and only then acts
+    #[arg(long)]
+    pub resume: bool,
+    /// Where the journal is [default: greenlight-<deployment id>.journal in the current folder]
+    #[arg(long, value_name = "FILE")]
+    pub journal: Option<PathBuf>,
+    /// How long past --timeout to keep watching before the outcome is called unknown [default: 5m]
+    #[arg(long, value_name = "TIME", hide_short_help = true)]
+    pub grace: Option<String>,
+    /// Time between two looks while the switchover runs [default: 2s]
+    #[arg(long, value_name = "TIME", hide_short_help = true)]
+    pub poll: Option<String>,
+    /// How long RDS must show a state of rest before that counts as the end: a look may be older than the one before
+    /// [default: 15s]
+    #[arg(long, value_name = "TIME", hide_short_help = true)]
+    pub rest_for: Option<String>,
+    /// How long to look for a trace of a request whose answer was lost [default: 60s]
+    #[arg(long, value_name = "TIME", hide_short_help = true)]
+    pub reconcile_for: Option<String>,
+}
+
+/// `greenlight watch`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 reached, or the deployment is gone · 10 it can no longer be reached: failed, gone, or switched over \
+                  already · 11 not reached within --timeout · 3 could not look · 130 Ctrl-C\n\n\
+                  Lag that is calm is not a verdict: `greenlight check` gives that.\n\n\
+                  Examples:\n  greenlight watch --deployment upgrade-main\n  \
+                  greenlight watch --deployment upgrade-main --until ready --timeout 2h && greenlight check --deployment upgrade-main\n  \
+                  greenlight watch --deployment upgrade-main --format json > events.jsonl"
+)]
+pub struct WatchArgs {
+    /// Blue/green deployment, by name or bgd-… identifier
+    #[arg(long, value_name = "ID", help_heading = "What to watch")]
+    pub deployment: String,
+    /// End as soon as this is so (default: go on until it is gone, or Ctrl-C)
+    #[arg(long, value_name = "STATE", help_heading = "What to watch")]
+    pub until: Option<Until>,
+    /// Longest time to wait for that: 90, 90s, 5m, 2h
+    #[arg(long, value_name = "TIME", requires = "until", help_heading = "What to watch")]
+    pub timeout: Option<String>,
+    /// Lag of each database that counts as calm: bytes (1MiB, 64KB)
+    #[arg(
+        long,
+        value_name = "LAG",
+        default_value = "1MiB",
+        help_heading = "What to watch"
+    )]
+    pub max_lag: String,
+    /// How long lag must have been calm for `ready`
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "15s",
+        help_heading = "What to watch"
+    )]
+    pub stable_for: String,
+    /// Time between two looks at the lag: one short query on each server
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "2s",
+        help_heading = "What to watch"
+    )]
+    pub interval: String,
+    /// Time between two looks at the RDS API: one call
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "5s",
+        help_heading = "What to watch"
+    )]
+    pub api_interval: String,
+    /// Ask the RDS API alone; without lag nothing is `ready`
+    #[arg(long, help_heading = "What to watch")]
+    pub api_only: bool,
+    /// How AWS is reached
+    #[command(flatten)]
+    pub aws: AwsArgs,
+    /// How the databases are reached
+    #[command(flatten)]
+    pub databases: DatabaseArgs,
+    /// `table` for people: redrawn on a terminal, plain lines elsewhere; `json` for programs: one event a line
+    #[arg(long, value_name = "FORMAT", default_value = "table", help_heading = "Output")]
+    pub format: ShortFormat,
+}
+
+/// What `greenlight watch` waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Until {
+    /// Green is there.
+    Available,
+    /// Green is there, every member is, and lag has been calm.
+    Ready,
+    /// The switchover is over.
+    Switched,
+    /// There is no deployment any more.
+    Gone,
 }

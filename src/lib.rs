@@ -30,3 +30,4 @@ pub mod report;
 pub mod situation;
 pub mod switchover;
 pub mod verdict;
+pub mod watch;

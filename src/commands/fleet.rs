@@ -366,7 +366,7 @@ impl Run<'_> {
             everything: false,
             only: &self.policy.only,
         };
-        let quiet = Progress::quiet();
+        let quiet = Progress::quiet_unless(false);
         match target::facts(target, &self.args.databases, wanted, begun, &quiet).await {
             Ok(facts) => facts,
             // What the API says is judged all the same.

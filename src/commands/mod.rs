@@ -11,7 +11,9 @@ mod fleet;
 mod man;
 mod plan;
 mod show;
+mod switchover;
 mod target;
+mod watch;
 
 use clap::{CommandFactory as _, Parser as _};
 
@@ -39,6 +41,14 @@ impl Failure {
         Self {
             exit: Exit::Usage,
             message: message.into(),
+        }
+    }
+
+    /// Ctrl-C where nothing had been changed.
+    pub fn interrupted() -> Self {
+        Self {
+            exit: Exit::Interrupted,
+            message: "interrupted; nothing was changed".to_owned(),
         }
     }
 
@@ -118,6 +128,8 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
         Command::Check(args) => block_on(check::run(*args, world)),
         Command::Collect(args) => block_on(collect::run(*args, world)),
         Command::Fleet(args) => block_on(fleet::run(*args, world)),
+        Command::Switchover(args) => switchover::run(*args, world),
+        Command::Watch(args) => block_on(watch::run(*args, world)),
         Command::Plan(args) => block_on(plan::run(*args, world)),
         Command::Drift(args) => block_on(drift::run(*args, world)),
         Command::Explain { id } => explain::run(id.as_deref(), world),
@@ -157,6 +169,16 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
 
 /// Runs a command on the runtime; Ctrl-C ends it where nothing has been changed.
 fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    block_on_to_the_end(async {
+        tokio::select! {
+            outcome = command => outcome,
+            _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
+        }
+    })
+}
+
+/// Runs a command on the runtime; Ctrl-C is its own business.
+fn block_on_to_the_end(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -164,15 +186,7 @@ fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit
             exit: Exit::Fault,
             message: format!("cannot start: {e}"),
         })?;
-    let outcome = runtime.block_on(async {
-        tokio::select! {
-            outcome = command => outcome,
-            _ = tokio::signal::ctrl_c() => Err(Failure {
-                exit: Exit::Interrupted,
-                message: "interrupted; nothing was changed".to_owned(),
-            }),
-        }
-    });
+    let outcome = runtime.block_on(command);
     // A look-up of a name that hangs must not hold up the end.
     runtime.shutdown_background();
     outcome

@@ -48,6 +48,22 @@ pub(super) fn files(args: &OutputArgs) -> Result<Vec<(Format, PathBuf)>, Failure
     Ok(files)
 }
 
+/// Writes the report into the files of `-o`.
+///
+/// # Errors
+/// Where one cannot be written.
+pub(super) fn write(view: View<'_>, files: &[(Format, PathBuf)]) -> Result<(), Failure> {
+    let plain = Style {
+        color: false,
+        width: 100,
+        verbose: true,
+    };
+    for (format, path) in files {
+        files::write(path, &output::render(*format, view, plain))?;
+    }
+    Ok(())
+}
+
 /// Writes the report everywhere it was asked for.
 ///
 /// # Errors
@@ -58,14 +74,7 @@ pub(super) fn emit(
     files: &[(Format, PathBuf)],
     world: &World,
 ) -> Result<(), Failure> {
-    let plain = Style {
-        color: false,
-        width: 100,
-        verbose: true,
-    };
-    for (format, path) in files {
-        files::write(path, &output::render(*format, view, plain))?;
-    }
+    write(view, files)?;
     let format = args.format.unwrap_or(Format::Table);
     let style = terminal::style(world.color, world.verbose > 0, &world.env);
     terminal::print(&output::render(format, view, style))?;

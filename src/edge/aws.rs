@@ -169,6 +169,15 @@ pub async fn credentials(config: &SdkConfig) -> Result<(), AwsError> {
     }
 }
 
+/// Who the credentials belong to (`arn:aws:sts::…`), for records; none where STS does not tell within a few seconds.
+/// Every identity may ask that.
+/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>
+pub async fn principal(config: &SdkConfig) -> Option<String> {
+    let asked = aws_sdk_sts::Client::new(config).get_caller_identity().send();
+    let answer = tokio::time::timeout(CONNECT, asked).await.ok()?;
+    answer.ok()?.arn
+}
+
 /// An error with its causes, in one line.
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

@@ -2,16 +2,19 @@
 
 pub mod auth;
 pub mod aws;
+pub mod blue_lock;
 pub mod clock;
 pub mod collect;
 pub mod connect;
 pub mod conninfo;
 pub mod env;
 pub mod files;
+pub mod host;
 pub mod pager;
 pub mod pgpass;
 pub mod postgres;
 pub mod rds;
+pub mod sampler;
 pub mod service;
 pub mod terminal;
 pub mod tls;

@@ -4,6 +4,7 @@
 //! fact, with the IAM action that is missing where one is. Blue is always the deployment's source and green its target:
 //! after the switchover the source is `…-old1` and the target production.
 
+pub mod change;
 mod convert;
 mod error;
 mod gather;
@@ -12,6 +13,7 @@ mod offers;
 mod read;
 mod region;
 mod subject;
+pub mod watch;
 
 use std::collections::BTreeSet;
 

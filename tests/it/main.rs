@@ -5,6 +5,7 @@
 
 mod capacity;
 mod catalogue;
+mod change;
 mod cli;
 mod drift;
 mod driver;
@@ -22,4 +23,6 @@ mod reference;
 mod scenarios;
 mod settle;
 mod support;
+mod switchover;
 mod tls;
+mod watch;
