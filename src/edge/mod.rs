@@ -6,6 +6,7 @@ pub mod clock;
 pub mod collect;
 pub mod connect;
 pub mod conninfo;
+pub mod contents;
 pub mod env;
 pub mod files;
 pub mod pager;

@@ -6,6 +6,7 @@
 mod capacity;
 mod catalogue;
 mod cli;
+mod contents;
 mod drift;
 mod driver;
 mod facts_scenarios;
