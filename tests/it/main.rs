@@ -13,6 +13,7 @@ mod facts_scenarios;
 mod journal;
 mod laws;
 mod machine;
+mod oracle;
 mod output;
 mod plan;
 mod rds_collect;
