@@ -598,13 +598,13 @@ fn rds(change: &Change) -> Vec<Block> {
             folded: false,
         }));
     }
-    if let Some(Outcome::RolledBack { why }) = &change.end.outcome {
-        if let Some(probable) = explain::explain([why.as_str()]).first() {
-            blocks.push(Block::Facts(vec![
-                ("probably".into(), text(probable.guardrail.title)),
-                ("fix".into(), text(probable.guardrail.fix)),
-            ]));
-        }
+    if let Some(Outcome::RolledBack { why }) = &change.end.outcome
+        && let Some(probable) = explain::explain([why.as_str()]).first()
+    {
+        blocks.push(Block::Facts(vec![
+            ("probably".into(), text(probable.guardrail.title)),
+            ("fix".into(), text(probable.guardrail.fix)),
+        ]));
     }
     blocks
 }
