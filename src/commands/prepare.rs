@@ -36,7 +36,7 @@ pub(super) async fn run(args: PrepareArgs, world: &World) -> Result<Exit, Failur
             .ok_or_else(|| Failure::blind("RDS was not asked"))?;
         let style = terminal::style(world.color, world.verbose > 0, &world.env);
         terminal::print(&match args.format {
-            PrepareFormat::Table => prepare::text(&preparation, rds, style),
+            PrepareFormat::Table => prepare::text(&preparation, rds, !args.apply, style),
             PrepareFormat::Json => prepare::json(&preparation, rds),
             PrepareFormat::Cli => prepare::cli(&preparation, rds),
         })?;
@@ -223,7 +223,7 @@ impl<'a> Tools<'a> {
                 .known()
                 .ok_or_else(|| Failure::blind("RDS was not asked"))?;
             let style = terminal::style(self.world.color, false, &self.world.env);
-            terminal::say(&prepare::text(&after, rds, style));
+            terminal::say(&prepare::text(&after, rds, false, style));
             return Err(Failure::with(
                 Exit::RolledBack,
                 "it is not in force as it should be: see above",

@@ -96,6 +96,21 @@ pub fn assess(facts: &Facts, asked: &Asked, policy: &Policy) -> Result<Preparati
         .into_iter()
         .map(|(id, ..)| id.to_owned())
         .collect();
+    // The groups have it, RDS shows nothing pending, and yet the server does not run with it.
+    for need in &wanted {
+        if !groups
+            .iter()
+            .any(|work| work.values.iter().any(|v| v.name == need.name))
+        {
+            let from = need.from.as_deref().unwrap_or("another value");
+            notes.push(format!(
+                "{} is {from} on the server, although the parameter group has {} and RDS shows no pending reboot",
+                need.name,
+                sight.given(need.name).unwrap_or("none"),
+            ));
+            waiting.extend(blue.writer().map(|w| w.id.clone()));
+        }
+    }
     for work in &groups {
         waiting.extend(sight.touched(work));
     }
@@ -335,7 +350,7 @@ fn wanted(
         let given = sight.given(name);
         // Without a value in the group the engine's default holds, which is off for one and on for the other.
         let is_so = match name {
-            "rds.logical_replication" => is_on(given),
+            "rds.logical_replication" => is_on(given) && (writer_waits(sight) || publishes(facts)),
             _ => given.is_none_or(|given| given == value),
         };
         if !is_so {
@@ -359,8 +374,7 @@ fn wanted(
     };
     for limit in &now {
         let given = sight.given(limit.setting);
-        let writer = sight.blue.writer().map(|w| w.id.as_str());
-        let waits = out_of_sync(sight.blue).iter().any(|(id, ..)| Some(*id) == writer);
+        let waits = writer_waits(sight);
         match given.map(str::parse::<i64>) {
             Some(Ok(given)) if waits => set(&mut ahead, limit.setting, given),
             Some(Err(_)) if waits => notes.push(format!(
@@ -394,6 +408,22 @@ fn wanted(
         });
     }
     (needs, Vec::new())
+}
+
+/// Whether the writer waits for a reboot, so that what is in force now says nothing.
+fn writer_waits(sight: &Sight<'_>) -> bool {
+    let writer = sight.blue.writer().map(|w| w.id.as_str());
+    out_of_sync(sight.blue).iter().any(|(id, ..)| Some(*id) == writer)
+}
+
+/// Whether the server writes what a subscriber needs; what is not known does not speak against it.
+fn publishes(facts: &Facts) -> bool {
+    let settings = facts
+        .blue
+        .known()
+        .and_then(|server| server.probes.get("settings")?.known());
+    let row = settings.and_then(|rows| rows.rows.iter().find(|row| row["name"] == "wal_level"));
+    row.is_none_or(|row| row["setting"] == "logical")
 }
 
 fn blind(unseen: &Unseen) -> String {
