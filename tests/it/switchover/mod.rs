@@ -5,4 +5,5 @@ mod happy;
 mod killed;
 mod refused;
 mod stage;
+mod terminal;
 mod trouble;
