@@ -5,5 +5,6 @@ mod happy;
 mod killed;
 mod refused;
 mod stage;
+mod stories;
 mod terminal;
 mod trouble;
