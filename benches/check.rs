@@ -18,7 +18,8 @@ use greenlight::{
     catalogue::Scope,
     checks,
     edge::postgres::{Plan, wrapped},
-    model::{PgVersion, Side},
+    model::{Engine, PgVersion, Phase, Replication, Side},
+    situation::{Applicability, Situation},
 };
 use sandbox::{
     pg::{Server, ServerOptions, block_on},
@@ -113,10 +114,26 @@ fn psql(port: u16, names: &[String]) -> Option<Duration> {
     }))
 }
 
+/// The probes that the measured run sends: those of the checks that apply to databases alone on their way to 18.
+fn same_probes() -> Plan {
+    let version = PgVersion::new(15, 0);
+    let situation = Situation {
+        phase: Phase::Create,
+        engine: Engine::Postgres,
+        databases_only: true,
+        source: Some(version),
+        target: Some(PgVersion::major(18)),
+        replication: Some(Replication::Logical),
+        has_green: false,
+    };
+    Plan::of(Side::Blue, version, |check| {
+        !matches!(situation.applies(&check.page.header), Applicability::No(_))
+    })
+}
+
 /// (b) The same probes, one after the other, prepared as a plain client does it.
 async fn one_after_the_other(server: &Server, names: &[String]) -> Duration {
-    let version = PgVersion::new(15, 0);
-    let plan = Plan::of(Side::Blue, version, |_| true);
+    let plan = same_probes();
     let begun = Instant::now();
     for (n, name) in names.iter().map(String::as_str).chain(["postgres"]).enumerate() {
         let client = server
@@ -175,10 +192,13 @@ fn main() {
             .filter(|c| c.page.header.scope == scope)
             .count()
     };
+    let plan = same_probes();
     println!(
-        "catalogue               {} checks, {} of them per database",
+        "catalogue               {} checks, {} of them per database; {} probes per database and {} per server in this run",
         checks::all().len(),
-        probes(Scope::Database)
+        probes(Scope::Database),
+        plan.database.len(),
+        plan.server.len()
     );
 
     let (small, names) = block_on(server(30, 500));
