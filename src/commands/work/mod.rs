@@ -25,7 +25,7 @@ use crate::{
     model::DeploymentStatus,
     output::text::{clip, one_line, wrap},
     switchover::{
-        evidence::Answer,
+        evidence::{Answer, Fault},
         journal::{self, Journal, JournalError, Log},
         lock::LockError,
         record::{Actor, FORMAT},
@@ -272,7 +272,7 @@ impl driver::World for Real {
             Notice::JournalLost(why) => format!("{task}: {why}; going on without it"),
             Notice::Answered(Answer::Rejected { .. }) | Notice::Sight(_) => return,
         };
-        terminal::say(&one_line(&text));
+        terminal::say(&wrap(&one_line(&text), 80, 2));
     }
 }
 
@@ -377,7 +377,10 @@ fn failed(task: &Task, end: &End, journal: &Path) -> Failure {
         End::Done { .. } => (Exit::Ready, String::new()),
         End::Refused { fault } => (
             Exit::Refused,
-            format!("RDS refused to {task}: {fault}; put it right, and {again}"),
+            format!(
+                "RDS refused to {task}: {fault}{}; put it right, and {again}",
+                rights(task, fault)
+            ),
         ),
         End::Foreign { why } => (
             Exit::Refused,
@@ -409,7 +412,17 @@ fn failed(task: &Task, end: &End, journal: &Path) -> Failure {
             format!("interrupted; RDS took the request to {task} and goes on; {again}"),
         ),
     };
-    Failure::with(exit, wrap(&clip(&text, 4000), 80, 0))
+    // `error: ` comes before it.
+    Failure::with(exit, wrap(&clip(&text, 4000), 73, 0))
+}
+
+/// Where the rights are that are missing.
+fn rights(task: &Task, fault: &Fault) -> &'static str {
+    match (fault.code.starts_with("AccessDenied"), task) {
+        (false, _) => "",
+        (true, Task::Create { .. }) => " (`greenlight iam-policy --for create` prints the rights)",
+        (true, _) => " (`greenlight iam-policy --for cleanup` prints the rights)",
+    }
 }
 
 /// Time limits of the machine.
