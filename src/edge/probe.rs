@@ -197,7 +197,7 @@ impl Probe {
             .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
             .take(64)
             .collect();
-        let mut spec = self.spec.for_database(database);
+        let spec = self.spec.for_database(database);
         let usual = Timeouts::default();
         for (side, looked_at) in [("blue", Some(&spec)), ("green", green)] {
             let Some(looked_at) = looked_at else { continue };
@@ -208,7 +208,6 @@ impl Probe {
             let session = connect(&calm).await?;
             inspect(&session, side, name, &schema, &relation).await?;
         }
-        spec.application_name = format!("{} probe", super::connect::APPLICATION_NAME);
         self.writes = Some(Target {
             spec,
             name: name.to_owned(),
@@ -386,7 +385,6 @@ fn hurried(spec: &ConnectSpec) -> ConnectSpec {
         lock: LIMIT,
         idle: Duration::from_secs(10),
     };
-    spec.application_name = format!("{} probe", super::connect::APPLICATION_NAME);
     spec
 }
 

@@ -302,7 +302,12 @@ impl<'a> Sight<'a> {
             let value = parameter
                 .filter(|p| !replace || is_set(p))
                 .and_then(|p| p.value.as_deref());
-            value == Some(need.to.as_str()) || need.to == "1" && is_on(value)
+            let enough = match (value.map(str::parse::<i64>), need.to.parse::<i64>()) {
+                // A limit that is higher already is never lowered.
+                (Some(Ok(is)), Ok(to)) => is >= to,
+                _ => value == Some(need.to.as_str()),
+            };
+            enough || need.to == "1" && is_on(value)
         };
         let values = needs
             .iter()

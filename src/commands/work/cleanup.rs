@@ -176,7 +176,7 @@ async fn idle(args: &CleanupArgs, world: &World, real: &Real, old: &Old) -> Resu
 
 /// What uses any instance of the old side, each a server of its own. Through a tunnel only the writer can be asked.
 async fn users(old: &target::Target, tunnel: bool) -> Result<Vec<String>, String> {
-    let mut found = old_side::users(&old.blue).await?;
+    let mut found = old_side::users(&old.blue, true).await?;
     if tunnel {
         terminal::say(
             "note: only the writer of the old side is asked, through the tunnel; its readers are not",
@@ -189,7 +189,7 @@ async fn users(old: &target::Target, tunnel: bool) -> Result<Vec<String>, String
     for reader in readers.filter(|i| Some(&i.id) != writer.as_ref()) {
         let Some(host) = &reader.endpoint else { continue };
         let spec = old.blue.at(host, reader.port.unwrap_or(5432));
-        let users = old_side::users(&spec)
+        let users = old_side::users(&spec, false)
             .await
             .map_err(|why| format!("{}: {why}", reader.id))?;
         found.extend(users.into_iter().map(|user| format!("{}: {user}", reader.id)));
