@@ -5,7 +5,9 @@
 
 use std::fmt::Write as _;
 
-use super::{Real, Run, begin, config, failed, head, journal_path, place, read, take_up, tasks_of};
+use super::{
+    Real, Run, begin, config, failed, head, journal_path, place, read, show_report, take_up, tasks_of,
+};
 use crate::{
     cli::{CleanupArgs, TargetArgs},
     commands::{Failure, World, check, consent, show, switchover::signals::Signals, target},
@@ -258,7 +260,7 @@ async fn set_up(args: &CleanupArgs, world: &World) -> Result<Result<Ready, Exit>
             facts: &facts,
             exit,
         };
-        show::emit(view, &args.output, &files, world)?;
+        show_report(view, &args.output, &files, world)?;
         if exit != Exit::Ready {
             terminal::say("nothing was deleted");
             return Ok(Err(exit));
@@ -509,6 +511,11 @@ fn card(
         };
         let version = side.engine_version().map(|v| v.to_string()).unwrap_or_default();
         let _ = writeln!(card, "  {} {version}, {role}", side.id());
+    }
+    if !args.unwanted && !args.delete_old {
+        let keep = "The old side can be deleted by greenlight only together with its deployment (--delete-old). As long as it \
+                    may be needed as a way back, keep the deployment: without it the old side may be written to.";
+        let _ = writeln!(card, "\n{}", wrap(keep, 80, 0));
     }
     let _ = writeln!(card, "\n  journal {}", journal.display());
     card

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Run, begin, config, failed, head, journal_path, place, read, take_up, tasks_of};
+use super::{Run, begin, config, failed, head, journal_path, place, read, show_report, take_up, tasks_of};
 use crate::{
     cli::{CreateArgs, TargetArgs},
     commands::{Failure, World, check, consent, show, switchover::signals::Signals, target},
@@ -129,7 +129,7 @@ async fn set_up(args: &CreateArgs, world: &World) -> Result<Result<(Run, Task), 
         facts: &facts,
         exit,
     };
-    show::emit(view, &args.output, &files, world)?;
+    show_report(view, &args.output, &files, world)?;
     if exit != Exit::Ready {
         terminal::say("nothing was created");
         return Ok(Err(exit));

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use aws_config::SdkConfig;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Failure, World, switchover::signals::Signals, target};
+use super::{Failure, World, show, switchover::signals::Signals, target};
 use crate::{
-    cli::AwsArgs,
+    cli::{AwsArgs, OutputArgs},
     edge::{
         aws, clock, host,
         rds::{
@@ -23,7 +23,10 @@ use crate::{
     exit::Exit,
     facts::rds::Deployment,
     model::DeploymentStatus,
-    output::text::{clip, one_line, wrap},
+    output::{
+        self, Format, View,
+        text::{clip, one_line, wrap},
+    },
     switchover::{
         evidence::{Answer, Fault},
         journal::{self, Journal, JournalError, Log},
@@ -300,6 +303,31 @@ impl Run {
         };
         driver::drive(&self.config, task, state, &self.real, &mut self.journal, signals).await
     }
+}
+
+/// Shows the report on stdout, and where it is ready only what is open: the rest is asked for with `-v`.
+fn show_report(
+    view: View<'_>,
+    args: &OutputArgs,
+    files: &[(Format, PathBuf)],
+    world: &World,
+) -> Result<(), Failure> {
+    let table = args.format.is_none_or(|format| format == Format::Table);
+    if view.exit != Exit::Ready || !table || world.verbose > 0 {
+        return show::emit(view, args, files, world);
+    }
+    show::write(view, files)?;
+    let style = terminal::style(world.color, false, &world.env);
+    let whole = output::render(Format::Table, view, style);
+    let open = |line: &&str| line.starts_with(' ') || !line.contains("PASSED (");
+    let mut text: String = whole
+        .lines()
+        .take_while(open)
+        .map(|line| format!("{line}\n"))
+        .collect();
+    text.push_str("-v lists what passed\n");
+    terminal::print(&text)?;
+    Ok(())
 }
 
 /// Where the commands work, and who runs them.
