@@ -38,8 +38,11 @@ struct Stage {
 
 impl Stage {
     fn new(scenario: Scenario) -> Self {
-        let sandbox =
-            Sandbox::start_blocking(scenario, sandbox::Options::default()).expect("the scenario is valid");
+        Self::with(scenario, sandbox::Options::default())
+    }
+
+    fn with(scenario: Scenario, options: sandbox::Options) -> Self {
+        let sandbox = Sandbox::start_blocking(scenario, options).expect("the scenario is valid");
         Self {
             sandbox,
             here: tempfile::tempdir().expect("a folder"),
@@ -58,6 +61,30 @@ impl Stage {
             );
         }
         ran
+    }
+
+    /// Begins it, and lets it go on by itself.
+    fn begin(&self, line: &str) -> std::process::Child {
+        std::process::Command::new(env!("CARGO_BIN_EXE_greenlight"))
+            .args(line.split(' '))
+            .current_dir(self.here.path())
+            .env_clear()
+            .envs(self.sandbox.env())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .expect("the binary runs")
+    }
+
+    /// Waits until an action was called so often.
+    fn until_called(&self, action: &str, times: usize) {
+        for _ in 0..1200 {
+            if self.sandbox.calls().of(action).len() >= times {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("{action} was not called {times} times within a minute");
     }
 
     /// Runs it, and holds it to its exit code.
@@ -317,6 +344,52 @@ fn a_creation_is_sent_once_whatever_happens_to_it() {
     assert_eq!(stage.effects("CreateBlueGreenDeployment"), 1);
     // And the checks know it from then on.
     stage.ends(&format!("{CREATE} --poll 1 --journal other.journal"), 10);
+}
+
+#[test]
+fn interrupted_and_killed_a_creation_is_taken_up() {
+    let options = sandbox::Options {
+        speed: sandbox::Speed::Manual,
+        ..sandbox::Options::default()
+    };
+    let stage = Stage::with(cluster(), options);
+    // Nothing goes on at RDS until it is let: the first run waits, and is interrupted.
+    let first = stage.begin(&format!("{CREATE} {QUICK}"));
+    stage.until_called("CreateBlueGreenDeployment", 1);
+    let looks = || stage.sandbox.calls().of("DescribeBlueGreenDeployments").len();
+    stage.until_called("DescribeBlueGreenDeployments", looks() + 2);
+    let sent = std::process::Command::new("kill")
+        .args(["-INT", &first.id().to_string()])
+        .status();
+    assert!(sent.expect("kill is there").success());
+    let first = first.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&first.stderr).replace('\n', " ");
+    assert_eq!(first.status.code(), Some(130), "{said}");
+    assert!(said.contains("goes on") && said.contains("--resume"), "{said}");
+
+    // The second is killed while it waits.
+    let resume = format!("create --resume --name to-14 {QUICK}");
+    let before = looks();
+    let mut second = stage.begin(&resume);
+    stage.until_called("DescribeBlueGreenDeployments", before + 2);
+    second.kill().expect("it runs");
+    second.wait().expect("it ends");
+
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let third = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::SeqCst) {
+                stage.sandbox.rds().advance(1);
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        });
+        let third = stage.run(&resume);
+        stop.store(true, std::sync::atomic::Ordering::SeqCst);
+        third
+    });
+    assert_eq!(third.code, 0, "{}", third.stderr);
+    assert!(third.stderr.contains("has caught up"), "{}", third.stderr);
+    assert_eq!(stage.sandbox.calls().of("CreateBlueGreenDeployment").len(), 1);
 }
 
 #[test]

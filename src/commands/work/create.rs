@@ -48,6 +48,21 @@ pub(in crate::commands) fn usual_name(subject: &str, version: &str) -> String {
         .to_owned()
 }
 
+fn usual_journal(name: &str) -> String {
+    format!("greenlight-create-{name}.journal")
+}
+
+/// A journal that is there may hold a request that was sent.
+fn free(path: &std::path::Path) -> Result<(), Failure> {
+    if path.exists() {
+        return Err(Failure::usage(format!(
+            "{} exists already; take it up with --resume, or give --journal another path",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
 /// `BlueGreenDeploymentName`: 1 to 60 characters, `[a-zA-Z](?:-?[a-zA-Z0-9]+)*`.
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateBlueGreenDeployment.html>
 fn valid(name: &str) -> bool {
@@ -107,6 +122,9 @@ async fn set_up(args: &CreateArgs, world: &World) -> Result<Result<(Run, Task), 
     let version = args
         .target_version
         .ok_or_else(|| Failure::usage("say where to: --target-version 14.15"))?;
+    if let Some(name) = &args.name {
+        free(&journal_path(args.journal.as_ref(), usual_journal(name)))?;
+    }
     let policy = check::policy(&args.policy)?;
     let files = show::files(&args.output)?;
     let wanted = TargetArgs {
@@ -156,13 +174,8 @@ async fn set_up(args: &CreateArgs, world: &World) -> Result<Result<(Run, Task), 
             "--name {name:?}: 1 to 60 letters, digits and single hyphens, beginning with a letter and not ending with a hyphen"
         )));
     }
-    let path = journal_path(args.journal.as_ref(), format!("greenlight-create-{name}.journal"));
-    if path.exists() {
-        return Err(Failure::usage(format!(
-            "{} exists already; take it up with --resume, or give --journal another path",
-            path.display()
-        )));
-    }
+    let path = journal_path(args.journal.as_ref(), usual_journal(&name));
+    free(&path)?;
     let task = Task::Create {
         name: name.clone(),
         source: source.to_string(),
