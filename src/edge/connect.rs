@@ -213,6 +213,17 @@ impl ConnectSpec {
         spec
     }
 
+    /// Another server of the same side, such as a reader, reached as it is.
+    #[must_use]
+    pub fn at(&self, host: impl Into<String>, port: u16) -> Self {
+        Self {
+            host: host.into(),
+            port,
+            tcp_override: None,
+            ..self.clone()
+        }
+    }
+
     /// The same server through `HOST:PORT`.
     #[must_use]
     pub fn through(mut self, host: impl Into<String>, port: u16) -> Self {
