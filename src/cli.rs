@@ -274,6 +274,7 @@ pub struct OutputArgs {
 /// `greenlight fleet`.
 #[derive(Debug, Args)]
 #[command(
+    group = clap::ArgGroup::new("which").required(true).multiple(true),
     after_help = "Exit codes: 10 where any database is not ready · else 11 where any is not known, which with --api-only is each \
                   that is not 10 · else 0 · 3 where nothing could be looked at · 2 usage, or nothing matches\n\n\
                   Examples:\n  greenlight fleet --all --target-major 16 --api-only\n  \
@@ -283,13 +284,13 @@ pub struct OutputArgs {
 )]
 pub struct FleetArgs {
     /// Everything in the accounts and Regions
-    #[arg(long, help_heading = "What to look at")]
+    #[arg(long, group = "which", help_heading = "What to look at")]
     pub all: bool,
     /// Only what has this tag, with this value if one is given; given again, all of them
     #[arg(
         long,
         value_name = "KEY[=VALUE]",
-        required_unless_present = "all",
+        group = "which",
         help_heading = "What to look at"
     )]
     pub tag: Vec<String>,
