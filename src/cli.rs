@@ -4,9 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+mod upgrade;
+
+pub use upgrade::{CleanupArgs, CreateArgs, PrepareArgs, PrepareFormat};
+
 use crate::{
     model::{PgVersion, Phase},
-    output::Format,
+    output::{Format, change::ChangeFormat},
     permissions::Purpose,
     verdict::Level,
 };
@@ -59,8 +63,14 @@ pub enum Command {
     Watch(Box<WatchArgs>),
     /// Plan the upgrade: the valid way to a version, parameter values, ordered steps
     Plan(Box<PlanArgs>),
+    /// Make blue's and green's parameter groups ready for a deployment, and reboot for them in the right order
+    Prepare(Box<PrepareArgs>),
+    /// Create a deployment: the checks first, one request, then wait until green is there and has caught up
+    Create(Box<CreateArgs>),
     /// Switch a deployment over: full check, wait until lag is calm, confirm, one request, follow it, verify
     Switchover(Box<SwitchoverArgs>),
+    /// Clean up: after the switchover the deployment and, on request, the old side; before it an unwanted deployment
+    Cleanup(Box<CleanupArgs>),
     /// Compare infrastructure code with the database: what an upgrade makes drift, and how to edit the code
     Drift(Box<DriftArgs>),
     /// Explain a check: what it looks for, why, and how to fix it; without an id, list them
@@ -70,6 +80,8 @@ pub enum Command {
     },
     /// List the checks
     Checks(ChecksArgs),
+    /// Tell a switchover's journal as a change record: who, when, on what evidence, what RDS said, what came of it
+    Report(ReportArgs),
     /// Compare two reports: what is new, worse, better or gone
     Diff(DiffArgs),
     /// Look into the policy file
@@ -190,6 +202,9 @@ pub struct DatabaseArgs {
     /// Longest time for opening a connection, in seconds
     #[arg(long, value_name = "SECONDS")]
     pub timeout_connect: Option<u64>,
+    /// Longest time for looking at everything, such as 90s or 5m; what has not answered by then is unknown (default: 15m)
+    #[arg(long, value_name = "DURATION", value_parser = crate::edge::deadline::duration)]
+    pub deadline: Option<std::time::Duration>,
     /// Connections to one server at the same time, at most
     #[arg(long, value_name = "N", default_value_t = 8)]
     pub connections: usize,
@@ -257,6 +272,14 @@ pub struct CheckArgs {
     /// How it is shown
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Write an attestation of what was judged, for `greenlight switchover --attestation FILE`; it guards against mix-ups and
+    /// age, not against forgers: it is not signed
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub attest: Option<PathBuf>,
+    /// How long the attestation is good for, in minutes from the collection of the facts
+    #[arg(long, value_name = "MINUTES", requires = "attest", help_heading = "Output", default_value_t = crate::attest::MINUTES,
+          value_parser = clap::value_parser!(u16).range(1..=i64::from(crate::attest::MAX_MINUTES)))]
+    pub attest_for: u16,
 }
 
 /// How a report is shown.
@@ -437,6 +460,25 @@ pub enum ShortFormat {
     Table,
     /// For programs.
     Json,
+}
+
+/// `greenlight report`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 rendered, however the switchover ended · 2 not a journal, or one that was changed\n\n\
+                  Examples:\n  greenlight report --journal upgrade-main.journal\n  \
+                  greenlight report --journal upgrade-main.journal -o html=change.html -o json=change.json"
+)]
+pub struct ReportArgs {
+    /// The journal that `greenlight switchover` wrote; it is read only, also while a run is writing it
+    #[arg(long, value_name = "FILE")]
+    pub journal: PathBuf,
+    /// What stdout gets
+    #[arg(long, value_name = "FORMAT", default_value = "markdown")]
+    pub format: ChangeFormat,
+    /// Also write it to a file; may be given again: -o html=change.html -o json=change.json
+    #[arg(short, long = "output", value_name = "FORMAT=FILE")]
+    pub output: Vec<String>,
 }
 
 /// `greenlight diff`.
@@ -652,6 +694,20 @@ pub struct GuardArgs {
     /// Take up a run that ended before its end was known: reads the journal, asks RDS, and only then acts
     #[arg(long)]
     pub resume: bool,
+    /// Probe the production endpoint four times a second while it runs, as clients see it: a new connection and a read each
+    /// time; the end says how long reads were out, in ms
+    #[arg(long, conflicts_with = "resume")]
+    pub probe: bool,
+    /// Also insert a row into this table each time (four a second; nothing else is written), and say at the end whether all
+    /// acknowledged rows are there. Make it before the deployment is created, for this alone: `create table
+    /// public.greenlight_probe (run text not null, n bigint not null, at timestamptz not null default now(), primary key (run,
+    /// n))`, with SELECT and INSERT for the role
+    #[arg(long, value_name = "[DATABASE/]SCHEMA.TABLE", conflicts_with = "resume")]
+    pub probe_write: Option<String>,
+    /// Act only while this file of `greenlight check --attest` still describes what is there: deployment, members, versions,
+    /// catalogue, waivers, age. The full check and the last look are made all the same
+    #[arg(long, value_name = "FILE")]
+    pub attestation: Option<PathBuf>,
     /// Where the journal is [default: greenlight-<deployment id>.journal in the current folder]
     #[arg(long, value_name = "FILE")]
     pub journal: Option<PathBuf>,

@@ -9,6 +9,7 @@
 //! The library is documented for those who read the code; it is no stable interface. Stable are the command line, the
 //! exit codes, check ids, the configuration and the JSON formats.
 
+pub mod attest;
 pub mod baseline;
 pub mod catalogue;
 pub mod checks;
@@ -26,8 +27,10 @@ pub mod output;
 pub mod permissions;
 pub mod plan;
 pub mod policy;
+pub mod prepare;
 pub mod report;
 pub mod situation;
 pub mod switchover;
 pub mod verdict;
 pub mod watch;
+pub mod work;

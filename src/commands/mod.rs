@@ -4,16 +4,20 @@ mod check;
 pub mod checks;
 mod collect;
 mod config;
+mod consent;
 mod diff;
 mod drift;
 pub mod explain;
 mod fleet;
 mod man;
 mod plan;
+mod prepare;
+mod report;
 mod show;
 mod switchover;
 mod target;
 mod watch;
+mod work;
 
 use clap::{CommandFactory as _, Parser as _};
 
@@ -56,6 +60,16 @@ impl Failure {
     pub fn blind(message: impl Into<String>) -> Self {
         Self {
             exit: Exit::CouldNotLook,
+            message: message.into(),
+        }
+    }
+}
+
+impl Failure {
+    /// Ended in another way.
+    pub fn with(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
             message: message.into(),
         }
     }
@@ -131,10 +145,14 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
         Command::Switchover(args) => switchover::run(*args, world),
         Command::Watch(args) => block_on(watch::run(*args, world)),
         Command::Plan(args) => block_on(plan::run(*args, world)),
+        Command::Prepare(args) => block_on_to_the_end(prepare::run(*args, world)),
+        Command::Create(args) => block_on_to_the_end(work::create::run(*args, world)),
+        Command::Cleanup(args) => block_on_to_the_end(work::cleanup::run(*args, world)),
         Command::Drift(args) => block_on(drift::run(*args, world)),
         Command::Explain { id } => explain::run(id.as_deref(), world),
         Command::Checks(args) => checks::run(&args, world),
         Command::Diff(args) => diff::run(&args, world),
+        Command::Report(args) => report::run(&args),
         Command::Config(command) => config::run(&command, world),
         Command::Man { command, all } => man::run(command.as_deref(), all.as_deref()),
         Command::IamPolicy { purpose, engine } => {

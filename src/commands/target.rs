@@ -14,6 +14,7 @@ use crate::{
         clock,
         collect::{self, Order},
         connect::{ConnectSpec, Timeouts, Tunnels},
+        deadline,
         postgres::Manners,
         rds::{self, Endpoint, RdsRequest},
         terminal::Progress,
@@ -40,6 +41,7 @@ pub(super) struct Wanted<'a> {
 }
 
 /// Where the facts come from: the servers, and what the control plane said of them.
+#[derive(Clone)]
 pub(super) struct Target {
     /// The control plane, or that it was not asked.
     pub(super) rds: Fact<crate::facts::rds::RdsFacts>,
@@ -65,7 +67,9 @@ pub(super) async fn read(
     world: &World,
 ) -> Result<Facts, Failure> {
     let progress = Progress::start();
-    let outcome = read_with(target, aws, databases, wanted, world, &progress).await;
+    let limit = databases.deadline.unwrap_or(deadline::USUAL);
+    let look = Box::pin(read_with(target, aws, databases, wanted, world, &progress));
+    let outcome = deadline::within(limit, look).await;
     progress.finish();
     outcome
 }
@@ -307,12 +311,11 @@ async fn from_rds(
         target_parameter_group: target.target_parameter_group.clone(),
         endpoint_url,
     };
-    let collected = rds::collect(&config, &request)
-        .await
-        .map_err(|e| match e.is_usage() {
-            true => Failure::usage(e.to_string()),
-            false => Failure::blind(e.to_string()),
-        })?;
+    let asked = Box::pin(rds::collect(&config, &request));
+    let collected = deadline::half(asked).await.map_err(|e| match e.is_usage() {
+        true => Failure::usage(e.to_string()),
+        false => Failure::blind(e.to_string()),
+    })?;
     servers_of(target, collected, config, databases, ways, world)
 }
 
@@ -415,18 +418,21 @@ pub(super) async fn control_plane(
         .ok_or_else(|| {
             Failure::usage("say what to look at: --cluster, --instance, --deployment or --facts")
         })?;
-    let (config, endpoint_url) = aws_config(wanted.aws, world).await?;
-    progress.waiting("asking the RDS API");
-    let request = RdsRequest {
-        subject,
-        target_version: wanted.target_version,
-        target_parameter_group: wanted.target_parameter_group,
-        endpoint_url,
-    };
-    rds::collect(&config, &request)
-        .await
-        .map_err(|e| match e.is_usage() {
-            true => Failure::usage(e.to_string()),
-            false => Failure::blind(e.to_string()),
-        })
+    let look = Box::pin(async {
+        let (config, endpoint_url) = aws_config(wanted.aws, world).await?;
+        progress.waiting("asking the RDS API");
+        let request = RdsRequest {
+            subject,
+            target_version: wanted.target_version,
+            target_parameter_group: wanted.target_parameter_group,
+            endpoint_url,
+        };
+        rds::collect(&config, &request)
+            .await
+            .map_err(|e| match e.is_usage() {
+                true => Failure::usage(e.to_string()),
+                false => Failure::blind(e.to_string()),
+            })
+    });
+    deadline::within(deadline::USUAL, look).await
 }

@@ -9,7 +9,10 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_rds::config::{ProvideCredentials as _, SharedCredentialsProvider};
 
-use super::env::Env;
+use super::{
+    deadline::{self, Passed},
+    env::Env,
+};
 
 /// `--region`, `--profile`, `--endpoint-url`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +48,9 @@ pub enum AwsError {
     /// A source of credentials failed.
     #[error("cannot get AWS credentials: {0}; log in again (aws sso login), or check the profile")]
     Credentials(String),
+    /// The deadline of the whole look.
+    #[error("AWS had given no credentials when {0}; check the network or the profile, or give it longer")]
+    Late(Passed),
 }
 
 impl AwsError {
@@ -52,7 +58,7 @@ impl AwsError {
     pub fn is_usage(&self) -> bool {
         match self {
             Self::BadEndpoint(_) | Self::PlainHttp(_) | Self::BadRole(_) | Self::NoRegion => true,
-            Self::NoCredentials(_) | Self::Credentials(_) => false,
+            Self::NoCredentials(_) | Self::Credentials(_) | Self::Late(_) => false,
         }
     }
 }
@@ -68,7 +74,7 @@ const ATTEMPTS: u32 = 5;
 /// Loads the configuration. Nothing is asked of AWS yet; a Region may be missing.
 ///
 /// # Errors
-/// [`AwsError::BadEndpoint`], [`AwsError::PlainHttp`].
+/// [`AwsError::BadEndpoint`], [`AwsError::PlainHttp`], [`AwsError::Late`].
 pub async fn load(settings: &AwsSettings, env: &Env) -> Result<SdkConfig, AwsError> {
     // Looked at before the SDK sees them: it would take anything.
     let variables = ["AWS_ENDPOINT_URL_RDS", "AWS_ENDPOINT_URL"];
@@ -99,7 +105,7 @@ pub async fn load(settings: &AwsSettings, env: &Env) -> Result<SdkConfig, AwsErr
     if let Some(url) = &settings.endpoint_url {
         loader = loader.endpoint_url(url);
     }
-    let config = loader.load().await;
+    let config = deadline::bound(loader.load()).await.map_err(AwsError::Late)?;
     if let Some(url) = config.endpoint_url() {
         check_endpoint(url)?;
     }
@@ -150,9 +156,10 @@ pub async fn credentials(config: &SdkConfig) -> Result<(), AwsError> {
             "the configuration names no source".to_owned(),
         ));
     };
-    match provider.provide_credentials().await {
-        Ok(_) => Ok(()),
-        Err(e) => {
+    match deadline::bound(provider.provide_credentials()).await {
+        Err(passed) => Err(AwsError::Late(passed)),
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(e)) => {
             let whole = chain(&e);
             // The error's kind is not exported by the SDK crate: its words are.
             if whole.contains("not loaded")

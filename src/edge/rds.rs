@@ -4,11 +4,13 @@
 //! fact, with the IAM action that is missing where one is. Blue is always the deployment's source and green its target:
 //! after the switchover the source is `…-old1` and the target production.
 
+pub mod alter;
 pub mod change;
 mod convert;
 mod error;
 mod gather;
 mod limiter;
+pub mod look;
 mod offers;
 mod read;
 mod region;

@@ -1,5 +1,6 @@
 //! One renderer a format. Each takes the same [`View`] and returns the whole text; nothing here does I/O.
 
+pub mod change;
 pub mod github;
 pub mod gitlab;
 pub mod html;

@@ -3,10 +3,13 @@
 #![expect(clippy::disallowed_methods, reason = "tests read files and the environment")]
 #![expect(clippy::print_stderr, reason = "a test that cannot run here says so")]
 
+mod attest;
+mod bad_input;
 mod capacity;
 mod catalogue;
 mod change;
 mod cli;
+mod deadline;
 mod drift;
 mod driver;
 mod facts_scenarios;
@@ -16,6 +19,7 @@ mod laws;
 mod machine;
 mod output;
 mod plan;
+mod rds_change;
 mod rds_collect;
 mod readme;
 mod recipes;
@@ -26,3 +30,5 @@ mod support;
 mod switchover;
 mod tls;
 mod watch;
+mod whole;
+mod work;

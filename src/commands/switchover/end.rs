@@ -16,6 +16,7 @@ use crate::{
     output::{self, Format, View},
     switchover::{
         explain::{Explanation, explain, fix_fault},
+        outage::Outage,
         outcome::{Outcome, Refusal, Verified},
     },
 };
@@ -70,6 +71,7 @@ pub(super) async fn show(world: &Real<'_>, outcome: &Outcome, kept: Kept<'_>) ->
             Vec::new()
         },
         next: next(world, outcome, seen.as_ref(), &kept),
+        outage: world.outage(),
         kept,
     };
     let files = show::files(&world.args.output)?;
@@ -105,6 +107,7 @@ pub(super) async fn show(world: &Real<'_>, outcome: &Outcome, kept: Kept<'_>) ->
                     "guardrail": e.guardrail.id, "title": e.guardrail.title, "fix": e.guardrail.fix, "text": e.text,
                 })).collect::<Vec<_>>(),
                 "said": text.said,
+                "outage": text.outage,
                 "next": text.next,
                 "journal": text.kept.path.display().to_string(),
                 "journal_head": text.kept.head,
@@ -200,6 +203,7 @@ struct Text<'a> {
     sentence: String,
     explanations: &'a [Explanation],
     said: Vec<String>,
+    outage: Option<Outage>,
     next: Vec<String>,
     kept: Kept<'a>,
 }
@@ -213,6 +217,9 @@ impl Text<'_> {
         for found in self.explanations {
             lines.push(format!("  probable cause: {}", found.guardrail.title));
             lines.push(format!("  fix: {}", found.guardrail.fix));
+        }
+        for line in self.outage.iter().flat_map(Outage::lines) {
+            lines.push(format!("  {}", printable_lines(&line)));
         }
         lines.push(format!(
             "Journal: {} (head {})",

@@ -5,7 +5,10 @@ use std::{error::Error, fmt::Debug};
 use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
 
 use crate::{
-    edge::aws::{AwsError, chain},
+    edge::{
+        aws::{AwsError, chain},
+        deadline::Passed,
+    },
     facts::{Fact, Why},
 };
 
@@ -27,6 +30,8 @@ pub(super) enum Kind {
     BadCredentials,
     NotFound,
     Timeout,
+    /// The deadline of the whole look.
+    Late,
     Unreachable,
     /// RDS takes no more calls for now.
     Throttled,
@@ -61,11 +66,25 @@ impl Failed {
         }
     }
 
+    /// The deadline of the whole look came before the answer.
+    pub(super) fn late(action: &'static str, passed: Passed) -> Self {
+        Self {
+            action,
+            kind: Kind::Late,
+            code: String::new(),
+            message: passed.to_string(),
+        }
+    }
+
     /// The fact that could not be had.
     pub(super) fn fact<T>(&self) -> Fact<T> {
         let (why, detail) = match self.kind {
             Kind::Denied => (Why::Privilege, format!("rds:{} is not allowed", self.action)),
             Kind::Timeout => (Why::Timeout, format!("{} did not answer in time", self.action)),
+            Kind::Late => (
+                Why::Timeout,
+                format!("{} had not answered when {}", self.action, self.message),
+            ),
             Kind::Unreachable => (Why::Unreachable, format!("{}: {}", self.action, self.message)),
             _ if self.code.is_empty() => (Why::Error, format!("{}: {}", self.action, self.message)),
             _ => (
@@ -161,7 +180,9 @@ pub enum RdsError {
         cluster: String,
     },
     /// The identity may not make the call that everything starts from.
-    #[error("AWS does not allow rds:{action}: {message}")]
+    #[error(
+        "AWS does not allow rds:{action}: {message}; `greenlight iam-policy` prints the rights that are needed"
+    )]
     Denied {
         /// The action.
         action: &'static str,
@@ -197,6 +218,16 @@ pub enum RdsError {
         /// The action.
         action: &'static str,
     },
+    /// The deadline of the whole look.
+    #[error("RDS in {region} had not answered {action} when {message}; check the network, or give it longer")]
+    Late {
+        /// Region or endpoint.
+        region: String,
+        /// The action.
+        action: &'static str,
+        /// Which deadline.
+        message: String,
+    },
     /// Another answer.
     #[error("RDS answered {action} with {code} {message}")]
     Fault {
@@ -225,6 +256,7 @@ impl RdsError {
             | Self::BadCredentials { .. }
             | Self::Unreachable { .. }
             | Self::Timeout { .. }
+            | Self::Late { .. }
             | Self::Fault { .. } => false,
         }
     }
@@ -244,6 +276,11 @@ impl RdsError {
             Kind::Timeout => Self::Timeout {
                 region: place.to_owned(),
                 action,
+            },
+            Kind::Late => Self::Late {
+                region: place.to_owned(),
+                action,
+                message,
             },
             Kind::Unreachable => Self::Unreachable {
                 region: place.to_owned(),

@@ -16,11 +16,15 @@ use super::{
     convert,
     error::{Failed, Kind},
     limiter::{Limiter, Tries},
+    look::Snapshot,
     region::Region,
 };
-use crate::facts::{
-    Fact, Why,
-    rds::{Cluster, Deployment, Instance, ParameterGroup},
+use crate::{
+    edge::deadline,
+    facts::{
+        Fact, Why,
+        rds::{Cluster, Deployment, Instance, ParameterGroup},
+    },
 };
 
 /// One page of a question: sends the call that was built so far, and takes the field with the records.
@@ -110,13 +114,18 @@ impl Reader {
     {
         let mut tries = Tries::default();
         loop {
-            if let Some(limiter) = &self.limiter {
-                limiter.turn().await;
-            }
-            let permit = self.permits.acquire().await.expect("never closed");
-            tracing::debug!(action, "asking RDS");
-            let answer = call().await.map_err(|error| Failed::of(action, &error));
-            drop(permit);
+            let asked = async {
+                if let Some(limiter) = &self.limiter {
+                    limiter.turn().await;
+                }
+                let _permit = self.permits.acquire().await.expect("never closed");
+                tracing::debug!(action, "asking RDS");
+                call().await.map_err(|error| Failed::of(action, &error))
+            };
+            let answer = match deadline::bound(asked).await {
+                Ok(answer) => answer,
+                Err(passed) => return Err(Failed::late(action, passed)),
+            };
             let failed = match answer {
                 Ok(found) => {
                     if let Some(limiter) = &self.limiter {
@@ -133,9 +142,9 @@ impl Reader {
                 "RDS refused"
             );
             let again = self.limiter.as_ref().and_then(|l| l.again(&failed, &mut tries));
-            match again {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => return Err(failed),
+            let Some(pause) = again else { return Err(failed) };
+            if deadline::bound(tokio::time::sleep(pause)).await.is_err() {
+                return Err(failed);
             }
         }
     }
@@ -282,6 +291,31 @@ impl Reader {
             .map(convert::deployment)
             .collect::<Result<_, _>>();
         deployments.map_err(|what| unusable(ACTION, what))
+    }
+
+    /// A snapshot of a cluster or of an instance; none where there is none of that name.
+    pub(super) async fn snapshot(&self, name: &str, of_cluster: bool) -> Result<Option<Snapshot>, Failed> {
+        if of_cluster {
+            let call = || {
+                let call = self.client.describe_db_cluster_snapshots();
+                call.db_cluster_snapshot_identifier(name)
+            };
+            let found = self.pages("DescribeDBClusterSnapshots", page!(call(), db_cluster_snapshots));
+            let found = absent(found.await.map(Some))?.unwrap_or_default();
+            return Ok(found.into_iter().next().map(|s| Snapshot {
+                status: s.status.unwrap_or_default(),
+                of: s.db_cluster_identifier.unwrap_or_default(),
+                percent: s.percent_progress,
+            }));
+        }
+        let call = || self.client.describe_db_snapshots().db_snapshot_identifier(name);
+        let found = self.pages("DescribeDBSnapshots", page!(call(), db_snapshots));
+        let found = absent(found.await.map(Some))?.unwrap_or_default();
+        Ok(found.into_iter().next().map(|s| Snapshot {
+            status: s.status.unwrap_or_default(),
+            of: s.db_instance_identifier.unwrap_or_default(),
+            percent: s.percent_progress,
+        }))
     }
 
     /// A group by its key (`cluster:NAME`, `instance:NAME`); none where it does not exist.
