@@ -605,6 +605,16 @@ pub struct PlanArgs {
     /// The parameter group that green is to have (default: one is made where the major changes)
     #[arg(long, value_name = "NAME")]
     pub target_parameter_group: Option<String>,
+    /// Also ask the databases, for the arithmetic of slots, senders and workers
+    #[arg(
+        long = "databases",
+        conflicts_with = "facts",
+        help_heading = "What to look at"
+    )]
+    pub look: bool,
+    /// How the databases are reached
+    #[command(flatten)]
+    pub databases: DatabaseArgs,
     /// How AWS is reached
     #[command(flatten)]
     pub aws: AwsArgs,

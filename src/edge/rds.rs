@@ -98,6 +98,25 @@ pub async fn collect(config: &SdkConfig, request: &RdsRequest) -> Result<Collect
     Ok(Box::pin(gather::gather(&reader, request, region, sides)).await)
 }
 
+/// All instance classes that can be ordered with a version.
+///
+/// # Errors
+/// Why that is not known, in words.
+pub async fn orderable_classes(
+    config: &SdkConfig,
+    region: &str,
+    engine: &str,
+    version: &str,
+) -> Result<BTreeSet<String>, String> {
+    let client =
+        aws_sdk_rds::config::Builder::from(config).region(aws_config::Region::new(region.to_owned()));
+    let reader = Reader::new(Client::from_conf(client.build()));
+    match fact(reader.list_classes(engine, version).await) {
+        Fact::Known(classes) => Ok(classes),
+        Fact::Unknown { detail, .. } => Err(detail),
+    }
+}
+
 /// The Region to ask: the configuration's, which must be the ARN's where one was given.
 fn region(config: &SdkConfig, subject: &Subject) -> Result<String, RdsError> {
     let here = config.region().map(|region| region.as_ref().to_owned());

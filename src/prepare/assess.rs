@@ -480,7 +480,7 @@ fn target(
     let order = Order {
         wanted: Wanted::Version(version),
         group: there.map(|_| name.clone()),
-        databases: None,
+        limits: None,
     };
     let plan = plan::make(&ahead, engine, &order)?;
     if let Some(first) = plan.hops.first().filter(|hop| !hop.blue_green) {
