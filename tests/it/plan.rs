@@ -117,8 +117,11 @@ fn values_are_carried_over_and_missing_ones_are_told() {
     assert!(at("main-3") < at("main-2") && at("main-2") < at("main-1"));
 }
 
-/// Sets a limit of blue's server.
+/// Sets a limit of blue's server, and shows all else that the capacity checks look at as empty.
 fn limit(facts: &mut Value, name: &str, value: &str) {
+    for probe in ["slots", "senders", "apply", "workers"] {
+        facts["blue"]["known"]["probes"][probe] = json!({"known": {"total": 0, "rows": []}});
+    }
     let rows = facts["blue"]["known"]["probes"]["settings"]["known"]["rows"].as_array_mut();
     let row = rows.expect("settings").iter_mut().find(|row| row["name"] == name);
     row.expect(name)["setting"] = json!(value);
