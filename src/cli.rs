@@ -772,7 +772,7 @@ pub struct WatchArgs {
         help_heading = "What to watch"
     )]
     pub stable_for: String,
-    /// Time between two looks at the lag: one short query on each server
+    /// Time between two looks at the lag: two short queries on each server
     #[arg(
         long,
         value_name = "TIME",

@@ -107,7 +107,10 @@ fn values_are_carried_over_and_missing_ones_are_told() {
     assert_eq!(needed[0]["parameter"], json!("max_replication_slots"));
     // The arithmetic is the check's own.
     let why = needed[0]["why"].as_str().expect("why");
-    assert!(why.contains("(max-replication-slots)") && why.contains("databases"), "{why}");
+    assert!(
+        why.contains("(max-replication-slots)") && why.contains("databases"),
+        "{why}"
+    );
     // Readers reboot before the writer.
     let all = plan["steps"].to_string();
     let at = |name: &str| {
@@ -138,7 +141,10 @@ fn a_live_plan_knows_classes_support_and_what_is_paid_twice() {
         instances: vec![format!("{id}-1"), format!("{id}-2")],
         ..sandbox::ClusterSpec::default()
     };
-    scenario.cluster = vec![cluster("old", "12.14", "db.r4.large"), cluster("new", "16.6", "db.r6g.large")];
+    scenario.cluster = vec![
+        cluster("old", "12.14", "db.r4.large"),
+        cluster("new", "16.6", "db.r6g.large"),
+    ];
     let sandbox = sandbox::Sandbox::start_blocking(scenario, sandbox::Options::default()).expect("valid");
     let env = sandbox.env();
     let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -148,24 +154,53 @@ fn a_live_plan_knows_classes_support_and_what_is_paid_twice() {
         all.extend(args);
         greenlight(here.path(), &all, &env)
     };
-    let ran = plan(&["--cluster", "old", "--target-version", "14.10", "--format", "json"]);
+    let ran = plan(&[
+        "--cluster",
+        "old",
+        "--target-version",
+        "14.10",
+        "--format",
+        "json",
+    ]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let json: Value = serde_json::from_str(&ran.stdout).expect("JSON");
     assert_eq!(json["hops"][0]["by"], json!("in-place"));
     assert_eq!(json["hops"][1]["to"], json!("14.10"));
     assert_eq!(json["classes_not_orderable"], json!(["db.r4.large"]));
     assert_eq!(json["class_choices"]["db.r4.large"][0], json!("db.r5.large"));
-    assert!(json["support"].to_string().contains("2025-02-28"), "{}", json["support"]);
+    assert!(
+        json["support"].to_string().contains("2025-02-28"),
+        "{}",
+        json["support"]
+    );
     assert_eq!(json["reboots"], json!(["old-2", "old-1"]));
-    assert!(json["paid_twice"].to_string().contains("2 × db.r4.large"), "{}", json["paid_twice"]);
-    assert!(json["notes"].to_string().contains("the databases were not looked at"));
+    assert!(
+        json["paid_twice"].to_string().contains("2 × db.r4.large"),
+        "{}",
+        json["paid_twice"]
+    );
+    assert!(
+        json["notes"]
+            .to_string()
+            .contains("the databases were not looked at")
+    );
     for estimate in json["durations"].as_array().expect("durations") {
         assert!(!estimate["based_on"].as_str().expect("a basis").is_empty());
     }
-    let newest = plan(&["--cluster", "new", "--target-version", "latest", "--format", "json"]);
+    let newest = plan(&[
+        "--cluster",
+        "new",
+        "--target-version",
+        "latest",
+        "--format",
+        "json",
+    ]);
     let json: Value = serde_json::from_str(&newest.stdout).expect("JSON");
     let (source, target) = (json["source_version"].as_str(), json["target_version"].as_str());
-    assert!(source == Some("16.6") && target.is_some_and(|t| t > "16.6"), "{target:?}");
+    assert!(
+        source == Some("16.6") && target.is_some_and(|t| t > "16.6"),
+        "{target:?}"
+    );
     let table = plan(&["--cluster", "old", "--target-major", "16"]);
     for wanted in [
         "the nearest that can: db.r5.large",
