@@ -12,8 +12,10 @@ use crate::model::Engine;
 /// What the rights are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Purpose {
-    /// `check`, `collect`, `watch`, `plan` and `drift`: looking only.
+    /// `check`, `collect`, `watch` and `drift`: looking only.
     Check,
+    /// `plan`: looking, also at what a family has by default.
+    Plan,
     /// `fleet`: looking, and assuming a role in each further account.
     Fleet,
     /// Preparing parameter groups, with reboots; looking included.
@@ -56,6 +58,8 @@ pub const FLEET_ROLE: &str = "greenlight";
 fn acting(purpose: Purpose, aurora: bool) -> &'static [&'static str] {
     match (purpose, aurora) {
         (Purpose::Check | Purpose::Fleet, _) => &[],
+        (Purpose::Plan, true) => &["rds:DescribeEngineDefaultClusterParameters"],
+        (Purpose::Plan, false) => &["rds:DescribeEngineDefaultParameters"],
         (Purpose::Prepare, true) => &[
             "rds:CreateDBClusterParameterGroup",
             "rds:ModifyDBClusterParameterGroup",

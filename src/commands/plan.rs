@@ -3,9 +3,9 @@
 use super::{Failure, World, drift, target};
 use crate::{
     cli::{PlanArgs, PlanFormat, TargetArgs},
-    edge::{files, rds, terminal},
+    edge::{clock, files, rds, terminal},
     exit::Exit,
-    facts::{Facts, rds::RdsFacts},
+    facts::{Fact, Facts, rds::RdsFacts},
     model::{Engine, PgVersion, Phase},
     plan::{self, Code, Order, Wanted},
     policy::Policy,
@@ -13,12 +13,13 @@ use crate::{
 
 pub(super) async fn run(args: PlanArgs, world: &World) -> Result<Exit, Failure> {
     let wanted = wanted(&args)?;
-    let (facts, engine, limits) = match &args.facts {
+    let (mut facts, engine, limits, at) = match &args.facts {
         Some(path) => {
             let text = files::read(path)?;
             let facts =
                 Facts::from_json(&text).map_err(|e| Failure::usage(format!("{}: {e}", path.display())))?;
-            (drift::saved(path)?, facts.engine, limits(&facts))
+            let at = facts.collected_at;
+            (drift::saved(path)?, facts.engine, limits(&facts), at)
         }
         None => {
             let (facts, engine) = asked(&args, wanted, world).await?;
@@ -28,7 +29,7 @@ pub(super) async fn run(args: PlanArgs, world: &World) -> Result<Exit, Failure> 
                 true => looked(&args, target, world).await?,
                 false => None,
             };
-            (facts, engine, limits)
+            (facts, engine, limits, clock::now())
         }
     };
     let (limits, unknown) = match limits {
@@ -40,8 +41,18 @@ pub(super) async fn run(args: PlanArgs, world: &World) -> Result<Exit, Failure> 
         wanted,
         group: args.target_parameter_group.clone(),
         limits,
+        at: Some(at),
     };
+    let mut defaults = None;
+    if args.facts.is_none() {
+        let target = plan::way(&facts, engine, wanted)
+            .map_err(no_plan)?
+            .last()
+            .map(|hop| hop.to);
+        defaults = family(&args, &mut facts, engine, target, world).await?;
+    }
     let mut plan = plan::make(&facts, engine, &order).map_err(no_plan)?;
+    plan.notes.extend(defaults);
     plan.notes.extend(
         unknown
             .iter()
@@ -96,6 +107,36 @@ async fn looked(
     };
     let facts = target::read(&subject, &args.aws, &args.databases, wanted, world).await?;
     Ok(limits(&facts))
+}
+
+/// The parameters of the target's family, where no group of it was read: a default group is made with its first use. Returns
+/// why they are not known.
+async fn family(
+    args: &PlanArgs,
+    facts: &mut RdsFacts,
+    engine: Engine,
+    target: Option<PgVersion>,
+    world: &World,
+) -> Result<Option<String>, Failure> {
+    let Some(target) = target else { return Ok(None) };
+    let family = format!("{}{}", engine.api_name().unwrap_or("postgres"), target.major);
+    let of_cluster = facts.blue.known().is_some_and(|blue| blue.cluster.is_some());
+    let kind = if of_cluster { "cluster" } else { "instance" };
+    let key = format!("{kind}:default.{family}");
+    let there = facts.parameter_groups.get(&key).and_then(Fact::known);
+    if args.target_parameter_group.is_some() || there.is_some_and(Option::is_some) {
+        return Ok(None);
+    }
+    let (sdk, _) = target::aws_config(&args.aws, world).await?;
+    Ok(
+        match rds::family_defaults(&sdk, &facts.region, &family, of_cluster).await {
+            Ok(group) => {
+                facts.parameter_groups.insert(key, Fact::Known(Some(group)));
+                None
+            }
+            Err(why) => Some(format!("which parameters {family} has is not known: {why}")),
+        },
+    )
 }
 
 /// The nearest classes that the target knows, for those that it does not.

@@ -38,6 +38,8 @@ pub struct Order {
     pub group: Option<String>,
     /// What [`limits`] says of the servers, where they were asked.
     pub limits: Option<Vec<Need>>,
+    /// The moment that dates are compared with.
+    pub at: Option<Timestamp>,
 }
 
 /// Why there is no plan.
@@ -192,6 +194,12 @@ pub fn make(facts: &RdsFacts, engine: Engine, order: &Order) -> Result<Plan, NoP
                 .to_owned(),
         );
     }
+    if let Some(deployment) = facts.deployment.known().and_then(Option::as_ref) {
+        notes.push(format!(
+            "there is a deployment already, {} ({}): another one can only be created when it is gone",
+            deployment.name, deployment.status
+        ));
+    }
     if order.limits.is_none() && replication == Replication::Logical {
         notes.push(
             "the databases were not looked at: whether slots, senders and workers suffice depends on their number \
@@ -199,7 +207,7 @@ pub fn make(facts: &RdsFacts, engine: Engine, order: &Order) -> Result<Plan, NoP
                 .to_owned(),
         );
     }
-    let (support, extended) = support(facts, blue);
+    let (support, extended) = support(facts, blue, order.at);
     let instances = blue.instances.iter().filter_map(|i| i.allocated_storage_gib);
     let storage: i64 = instances.map(i64::from).sum();
     let mut plan = Plan {
@@ -231,7 +239,7 @@ pub fn make(facts: &RdsFacts, engine: Engine, order: &Order) -> Result<Plan, NoP
 }
 
 /// The dates of the running major, and whether Extended Support is paid for it after the first.
-fn support(facts: &RdsFacts, blue: &Topology) -> (Vec<String>, bool) {
+fn support(facts: &RdsFacts, blue: &Topology, at: Option<Timestamp>) -> (Vec<String>, bool) {
     let Some(major) = facts.major_version.known().and_then(Option::as_ref) else {
         return (vec!["when support ends is not known".to_owned()], false);
     };
@@ -251,7 +259,15 @@ fn support(facts: &RdsFacts, blue: &Topology) -> (Vec<String>, bool) {
     let mut lines = Vec::new();
     let version = &major.version;
     if let Some(standard) = end("standard") {
-        lines.push(format!("standard support of {version} ends on {}", day(standard)));
+        let verb = if at.is_some_and(|at| at > standard) {
+            "ended"
+        } else {
+            "ends"
+        };
+        lines.push(format!(
+            "standard support of {version} {verb} on {}",
+            day(standard)
+        ));
     }
     if let Some(extended) = end("extended") {
         lines.push(if off {

@@ -481,6 +481,7 @@ fn target(
         wanted: Wanted::Version(version),
         group: there.map(|_| name.clone()),
         limits: None,
+        at: None,
     };
     let plan = plan::make(&ahead, engine, &order)?;
     if let Some(first) = plan.hops.first().filter(|hop| !hop.blue_green) {
