@@ -488,7 +488,8 @@ fn target(
     let order = Order {
         wanted: Wanted::Version(version),
         group: there.map(|_| name.clone()),
-        databases: None,
+        limits: None,
+        at: None,
     };
     let plan = plan::make(&ahead, engine, &order)?;
     if let Some(first) = plan.hops.first().filter(|hop| !hop.blue_green) {
