@@ -4,18 +4,24 @@ mod check;
 pub mod checks;
 mod collect;
 mod config;
+mod consent;
 mod diff;
 mod drift;
-mod explain;
+pub mod explain;
+mod fleet;
 mod man;
 mod plan;
+mod prepare;
+mod report;
 mod show;
+mod switchover;
 mod target;
+mod work;
 
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::{
-    cli::{Cli, Command, EngineChoice},
+    cli::{Cli, Command, EngineChoice, SchemaOf},
     edge::{auth::LOG_CEILINGS, env::Env, files::FileError, terminal},
     exit::Exit,
     model::Engine,
@@ -41,10 +47,28 @@ impl Failure {
         }
     }
 
+    /// Ctrl-C where nothing had been changed.
+    pub fn interrupted() -> Self {
+        Self {
+            exit: Exit::Interrupted,
+            message: "interrupted; nothing was changed".to_owned(),
+        }
+    }
+
     /// Could not look at all.
     pub fn blind(message: impl Into<String>) -> Self {
         Self {
             exit: Exit::CouldNotLook,
+            message: message.into(),
+        }
+    }
+}
+
+impl Failure {
+    /// Ended in another way.
+    pub fn with(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
             message: message.into(),
         }
     }
@@ -116,11 +140,17 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => block_on(check::run(*args, world)),
         Command::Collect(args) => block_on(collect::run(*args, world)),
+        Command::Switchover(args) => switchover::run(*args, world),
+        Command::Fleet(args) => block_on(fleet::run(*args, world)),
         Command::Plan(args) => block_on(plan::run(*args, world)),
+        Command::Prepare(args) => block_on_to_the_end(prepare::run(*args, world)),
+        Command::Create(args) => block_on_to_the_end(work::create::run(*args, world)),
+        Command::Cleanup(args) => block_on_to_the_end(work::cleanup::run(*args, world)),
         Command::Drift(args) => block_on(drift::run(*args, world)),
         Command::Explain { id } => explain::run(id.as_deref(), world),
         Command::Checks(args) => checks::run(&args, world),
         Command::Diff(args) => diff::run(&args, world),
+        Command::Report(args) => report::run(&args),
         Command::Config(command) => config::run(&command, world),
         Command::Man { command, all } => man::run(command.as_deref(), all.as_deref()),
         Command::IamPolicy { purpose, engine } => {
@@ -136,8 +166,12 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
             terminal::print(&permissions::role(&name, iam))?;
             Ok(Exit::Ready)
         }
-        Command::Schema => {
-            terminal::print(&output::json::schema())?;
+        Command::Schema { of } => {
+            terminal::print(&match of {
+                SchemaOf::Report => output::json::schema(),
+                SchemaOf::Diff => output::json::diff_schema(),
+                SchemaOf::Fleet => crate::fleet::Fleet::schema(),
+            })?;
             Ok(Exit::Ready)
         }
         Command::Completions { shell } => {
@@ -151,6 +185,16 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
 
 /// Runs a command on the runtime; Ctrl-C ends it where nothing has been changed.
 fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    block_on_to_the_end(async {
+        tokio::select! {
+            outcome = command => outcome,
+            _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
+        }
+    })
+}
+
+/// Runs a command on the runtime; Ctrl-C is its own business.
+fn block_on_to_the_end(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -158,15 +202,7 @@ fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit
             exit: Exit::Fault,
             message: format!("cannot start: {e}"),
         })?;
-    let outcome = runtime.block_on(async {
-        tokio::select! {
-            outcome = command => outcome,
-            _ = tokio::signal::ctrl_c() => Err(Failure {
-                exit: Exit::Interrupted,
-                message: "interrupted; nothing was changed".to_owned(),
-            }),
-        }
-    });
+    let outcome = runtime.block_on(command);
     // A look-up of a name that hangs must not hold up the end.
     runtime.shutdown_background();
     outcome

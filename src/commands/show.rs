@@ -14,8 +14,16 @@ use crate::{
 /// # Errors
 /// Where a format does not exist, or a file is missing or named twice.
 pub(super) fn files(args: &OutputArgs) -> Result<Vec<(Format, PathBuf)>, Failure> {
-    let mut files: Vec<(Format, PathBuf)> = Vec::new();
-    for text in &args.output {
+    outputs(&args.output)
+}
+
+/// The same for any set of formats.
+///
+/// # Errors
+/// Where a format does not exist, or a file is missing or named twice.
+pub(super) fn outputs<F: clap::ValueEnum>(texts: &[String]) -> Result<Vec<(F, PathBuf)>, Failure> {
+    let mut files: Vec<(F, PathBuf)> = Vec::new();
+    for text in texts {
         let (format, path) = text
             .split_once('=')
             .filter(|(_, path)| !path.is_empty())
@@ -24,8 +32,8 @@ pub(super) fn files(args: &OutputArgs) -> Result<Vec<(Format, PathBuf)>, Failure
                     "-o {text:?}: write FORMAT=FILE, for example json=report.json"
                 ))
             })?;
-        let format = clap::ValueEnum::from_str(format, true).map_err(|_| {
-            let names = <Format as clap::ValueEnum>::value_variants().iter();
+        let format = F::from_str(format, true).map_err(|_| {
+            let names = F::value_variants().iter();
             let names: Vec<String> = names
                 .filter_map(clap::ValueEnum::to_possible_value)
                 .map(|value| value.get_name().to_owned())
@@ -48,6 +56,22 @@ pub(super) fn files(args: &OutputArgs) -> Result<Vec<(Format, PathBuf)>, Failure
     Ok(files)
 }
 
+/// Writes the report into the files of `-o`.
+///
+/// # Errors
+/// Where one cannot be written.
+pub(super) fn write(view: View<'_>, files: &[(Format, PathBuf)]) -> Result<(), Failure> {
+    let plain = Style {
+        color: false,
+        width: 100,
+        verbose: true,
+    };
+    for (format, path) in files {
+        files::write(path, &output::render(*format, view, plain))?;
+    }
+    Ok(())
+}
+
 /// Writes the report everywhere it was asked for.
 ///
 /// # Errors
@@ -58,14 +82,7 @@ pub(super) fn emit(
     files: &[(Format, PathBuf)],
     world: &World,
 ) -> Result<(), Failure> {
-    let plain = Style {
-        color: false,
-        width: 100,
-        verbose: true,
-    };
-    for (format, path) in files {
-        files::write(path, &output::render(*format, view, plain))?;
-    }
+    write(view, files)?;
     let format = args.format.unwrap_or(Format::Table);
     let style = terminal::style(world.color, world.verbose > 0, &world.env);
     terminal::print(&output::render(format, view, style))?;

@@ -15,6 +15,7 @@ use crate::{
         collect::{self, Order},
         connect::{ConnectSpec, Timeouts, Tunnels},
         contents::Wish,
+        deadline,
         postgres::Manners,
         rds::{self, Endpoint, RdsRequest},
         terminal::Progress,
@@ -41,6 +42,7 @@ pub(super) struct Wanted<'a> {
 }
 
 /// Where the facts come from: the servers, and what the control plane said of them.
+#[derive(Clone)]
 pub(super) struct Target {
     /// The control plane, or that it was not asked.
     pub(super) rds: Fact<crate::facts::rds::RdsFacts>,
@@ -66,7 +68,9 @@ pub(super) async fn read(
     world: &World,
 ) -> Result<Facts, Failure> {
     let progress = Progress::start();
-    let outcome = read_with(target, aws, databases, wanted, world, &progress).await;
+    let limit = databases.deadline.unwrap_or(deadline::USUAL);
+    let look = Box::pin(read_with(target, aws, databases, wanted, world, &progress));
+    let outcome = deadline::within(limit, look).await;
     progress.finish();
     outcome
 }
@@ -163,7 +167,7 @@ pub(super) fn subject(target: &TargetArgs) -> Option<Subject> {
 }
 
 /// How each side is logged in to and reached.
-struct Ways {
+pub(super) struct Ways {
     method: PerSide<Method>,
     user: PerSide<Option<String>>,
     tunnels: Tunnels,
@@ -173,7 +177,11 @@ struct Ways {
 }
 
 impl Ways {
-    fn of(databases: &DatabaseArgs) -> Result<Self, Failure> {
+    /// From the flags.
+    ///
+    /// # Errors
+    /// Where they are wrong.
+    pub(super) fn of(databases: &DatabaseArgs) -> Result<Self, Failure> {
         let some = |text: &str| Ok::<_, String>(Some(text.to_owned()));
         let tls_mode = databases.tls_mode.as_ref().map(|mode| mode.parse()).transpose();
         let roots = databases.tls_ca.as_ref().map(Roots::from_file).transpose();
@@ -218,7 +226,7 @@ impl Ways {
     }
 
     /// A server whose endpoint the control plane told.
-    fn spec(
+    pub(super) fn spec(
         &self,
         endpoint: &Endpoint,
         side: Side,
@@ -320,12 +328,11 @@ async fn from_rds(
         target_parameter_group: target.target_parameter_group.clone(),
         endpoint_url,
     };
-    let collected = rds::collect(&config, &request)
-        .await
-        .map_err(|e| match e.is_usage() {
-            true => Failure::usage(e.to_string()),
-            false => Failure::blind(e.to_string()),
-        })?;
+    let asked = Box::pin(rds::collect(&config, &request));
+    let collected = deadline::half(asked).await.map_err(|e| match e.is_usage() {
+        true => Failure::usage(e.to_string()),
+        false => Failure::blind(e.to_string()),
+    })?;
     let region = collected.facts.region.clone();
     let known: Vec<&str> = [&collected.blue, &collected.green]
         .into_iter()
@@ -401,18 +408,21 @@ pub(super) async fn control_plane(
         .ok_or_else(|| {
             Failure::usage("say what to look at: --cluster, --instance, --deployment or --facts")
         })?;
-    let (config, endpoint_url) = aws_config(wanted.aws, world).await?;
-    progress.waiting("asking the RDS API");
-    let request = RdsRequest {
-        subject,
-        target_version: wanted.target_version,
-        target_parameter_group: wanted.target_parameter_group,
-        endpoint_url,
-    };
-    rds::collect(&config, &request)
-        .await
-        .map_err(|e| match e.is_usage() {
-            true => Failure::usage(e.to_string()),
-            false => Failure::blind(e.to_string()),
-        })
+    let look = Box::pin(async {
+        let (config, endpoint_url) = aws_config(wanted.aws, world).await?;
+        progress.waiting("asking the RDS API");
+        let request = RdsRequest {
+            subject,
+            target_version: wanted.target_version,
+            target_parameter_group: wanted.target_parameter_group,
+            endpoint_url,
+        };
+        rds::collect(&config, &request)
+            .await
+            .map_err(|e| match e.is_usage() {
+                true => Failure::usage(e.to_string()),
+                false => Failure::blind(e.to_string()),
+            })
+    });
+    deadline::within(deadline::USUAL, look).await
 }

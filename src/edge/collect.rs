@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{
     connect::{ConnectError, ConnectSpec, Session, connect},
     contents::{self, Wish},
+    deadline,
     postgres::{self, Manners, Plan, endpoint, version},
 };
 use crate::{
@@ -152,7 +153,7 @@ pub async fn collect(
 async fn engine_of(session: &Session) -> Engine {
     const ASK: &str = "select pg_catalog.to_regprocedure('pg_catalog.aurora_version()') is not null, \
                        pg_catalog.current_setting('rds.extensions', true) is not null";
-    let Ok(rows) = session.client.query_typed(ASK, &[]).await else {
+    let Ok(Ok(rows)) = deadline::bound(session.client.query_typed(ASK, &[])).await else {
         return Engine::Postgres;
     };
     match rows.first().map(|row| (row.get(0), row.get(1))) {
@@ -183,7 +184,10 @@ async fn look(session: &Result<Session, ConnectError>, probe: &str) -> Fact<Rows
         .find(|p| p.name == probe)
         .and_then(|p| p.queries.iter().find(|q| q.runs_on(version(session))));
     match query {
-        Some(query) => postgres::probe(&session.client, query, u64::MAX >> 1).await,
+        Some(query) => match deadline::bound(postgres::probe(&session.client, query, u64::MAX >> 1)).await {
+            Ok(fact) => fact,
+            Err(passed) => Fact::unknown(Why::Timeout, format!("no answer yet when {passed}")),
+        },
         None => Fact::unknown(
             Why::NotAsked,
             format!("no query {probe} for {}", session.server_version),
@@ -202,7 +206,10 @@ pub async fn lag(
     let mut out = Vec::with_capacity(samples);
     let mut tick = tokio::time::interval(interval);
     for _ in 0..samples {
-        tick.tick().await;
+        // A look that was begun is told, a look that was not is none.
+        if deadline::bound(tick.tick()).await.is_err() {
+            break;
+        }
         let at = super::clock::now();
         let (blue, green) = tokio::join!(look(&blue, "lag"), look(&green, "apply"));
         out.push(LagSample { at, blue, green });

@@ -2,17 +2,23 @@
 
 pub mod auth;
 pub mod aws;
+pub mod blue_lock;
 pub mod clock;
 pub mod collect;
 pub mod connect;
 pub mod conninfo;
 pub mod contents;
+pub mod deadline;
 pub mod env;
 pub mod files;
+pub mod host;
+pub mod old_side;
 pub mod pager;
 pub mod pgpass;
 pub mod postgres;
+pub mod probe;
 pub mod rds;
+pub mod sampler;
 pub mod service;
 pub mod terminal;
 pub mod tls;

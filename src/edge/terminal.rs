@@ -52,6 +52,47 @@ pub fn say(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// Puts a question on stderr, and stays behind it.
+pub fn ask(question: &str) {
+    draw(question);
+}
+
+/// Writes to stderr as it is, for whoever redraws lines.
+pub fn draw(text: &str) {
+    let mut err = io::stderr().lock();
+    let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+}
+
+/// One line of stdin; none at its end. It blocks.
+///
+/// # Errors
+/// Where stdin cannot be read.
+pub fn read_line() -> io::Result<Option<String>> {
+    let mut line = String::new();
+    let read = io::stdin().read_line(&mut line)?;
+    Ok((read > 0).then_some(line))
+}
+
+/// Whether somebody can be asked: both what they see and what they type are on a terminal.
+pub fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Columns of stderr, if lines can be redrawn there.
+pub fn live_columns(env: &Env) -> Option<usize> {
+    let dumb = env.get("TERM").is_none_or(|term| term == "dumb");
+    if dumb || !io::stderr().is_terminal() {
+        return None;
+    }
+    let size = terminal_size::terminal_size_of(io::stderr());
+    Some(size.map_or(80, |(width, _)| usize::from(width.0)).max(20))
+}
+
+/// Whether stdout is a terminal.
+pub fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
 /// A line on stderr that says how far collecting has come; nothing where stderr is no terminal.
 #[derive(Debug)]
 pub struct Progress {
@@ -73,6 +114,26 @@ impl Progress {
             live: io::stderr().is_terminal(),
             begun: Instant::now(),
             state: Mutex::default(),
+        }
+    }
+
+    /// Nothing done yet, and nothing shown unless `live`: where something else shows what is going on.
+    pub fn quiet_unless(live: bool) -> Self {
+        Self {
+            live,
+            ..Self::start()
+        }
+    }
+
+    /// How far something with a number of parts has come.
+    pub fn counted(&self, text: &str, over: bool) {
+        let Ok(mut state) = self.state.lock() else { return };
+        let recent = state
+            .shown
+            .is_some_and(|at| at.elapsed() < Duration::from_millis(100));
+        if self.live && (over || !recent) {
+            state.shown = Some(Instant::now());
+            let _ = write!(io::stderr().lock(), "\r\x1b[K{text} …");
         }
     }
 

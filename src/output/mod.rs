@@ -1,5 +1,6 @@
 //! One renderer a format. Each takes the same [`View`] and returns the whole text; nothing here does I/O.
 
+pub mod change;
 pub mod github;
 pub mod gitlab;
 pub mod html;
@@ -33,6 +34,21 @@ pub enum Format {
     Github,
     /// GitLab's code quality report.
     Gitlab,
+}
+
+impl Format {
+    /// How names of files in this format end.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Table | Self::Github => "txt",
+            Self::Json => "json",
+            Self::Markdown => "md",
+            Self::Html => "html",
+            Self::Junit => "xml",
+            Self::Sarif => "sarif",
+            Self::Gitlab => "gitlab.json",
+        }
+    }
 }
 
 /// Everything that renderers may show.

@@ -298,6 +298,16 @@ impl Series {
         }
     }
 
+    /// How far behind it is in time: how long ago blue was where green is now, or at least for how long it has not been.
+    /// None while the distance is noise ([`NOISE`]), for an idle stream has no time.
+    #[must_use]
+    pub fn behind_for(&self) -> Option<SignedDuration> {
+        let last = self.last().filter(|last| last.behind() > NOISE)?;
+        let reached = self.points.iter().rev().find(|p| p.written <= last.confirmed);
+        let since = reached.or(self.points.front())?;
+        Some(last.at.duration_since(since.at))
+    }
+
     /// Whether the slot stands still while blue writes: a dead worker, or one transaction that blocks decoding.
     #[must_use]
     pub fn stalled(&self) -> bool {

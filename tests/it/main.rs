@@ -3,10 +3,14 @@
 #![expect(clippy::disallowed_methods, reason = "tests read files and the environment")]
 #![expect(clippy::print_stderr, reason = "a test that cannot run here says so")]
 
+mod attest;
+mod bad_input;
 mod capacity;
 mod catalogue;
+mod change;
 mod cli;
 mod contents;
+mod deadline;
 mod drift;
 mod driver;
 mod facts_scenarios;
@@ -16,6 +20,8 @@ mod machine;
 mod oracle;
 mod output;
 mod plan;
+mod probe;
+mod rds_change;
 mod rds_collect;
 mod readme;
 mod recipes;
@@ -23,4 +29,7 @@ mod reference;
 mod scenarios;
 mod settle;
 mod support;
+mod switchover;
 mod tls;
+mod whole;
+mod work;

@@ -11,6 +11,57 @@ use crate::{
     },
 };
 
+/// Manual snapshots of clusters. Source:
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeDBClusterSnapshots.html>
+pub(super) fn cluster_snapshots(account: &Account, params: &Params) -> Reply {
+    snapshots(account, params, true)
+}
+
+/// Manual snapshots of instances. Source:
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeDBSnapshots.html>
+pub(super) fn instance_snapshots(account: &Account, params: &Params) -> Reply {
+    snapshots(account, params, false)
+}
+
+fn snapshots(account: &Account, params: &Params, of_cluster: bool) -> Reply {
+    let (list, name, source, fault) = match of_cluster {
+        true => (
+            "DBClusterSnapshots",
+            "DBClusterSnapshotIdentifier",
+            "DBClusterIdentifier",
+            "DBClusterSnapshotNotFoundFault",
+        ),
+        false => (
+            "DBSnapshots",
+            "DBSnapshotIdentifier",
+            "DBInstanceIdentifier",
+            "DBSnapshotNotFound",
+        ),
+    };
+    let (id, source) = (params.get(name), params.get(source));
+    let found: Vec<_> = account
+        .snapshots
+        .values()
+        .filter(|found| found.of_cluster == of_cluster)
+        .filter(|found| id.is_none_or(|wanted| found.id.eq_ignore_ascii_case(wanted)))
+        .filter(|found| source.is_none_or(|wanted| found.source.eq_ignore_ascii_case(wanted)))
+        .collect();
+    if let (Some(id), true) = (id, found.is_empty()) {
+        return Err(Fault::new(
+            404,
+            fault,
+            format!("{} not found: {id}", name.trim_end_matches("Identifier")),
+        ));
+    }
+    let (found, marker) = page(found, params, 100)?;
+    Ok(Xml::new("")
+        .list(
+            list,
+            found.into_iter().map(|found| shapes::snapshot(account, found)),
+        )
+        .maybe("Marker", marker))
+}
+
 /// Events are kept for 14 days and shown for the last hour unless asked otherwise.
 /// Source: <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeEvents.html>
 pub(super) fn events(account: &Account, params: &Params) -> Reply {

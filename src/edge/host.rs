@@ -1,0 +1,17 @@
+//! The machine's name, for records of who ran something where.
+
+/// The name of this machine; `unknown` where the system does not tell.
+pub fn name() -> String {
+    let from_kernel = super::files::read_if_there(std::path::Path::new("/proc/sys/kernel/hostname"));
+    let name = match from_kernel {
+        Ok(Some(name)) => Some(name),
+        _ => {
+            let said = std::process::Command::new("hostname").output().ok();
+            said.map(|out| String::from_utf8_lossy(&out.stdout).into_owned())
+        }
+    };
+    let name = name
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty());
+    name.unwrap_or_else(|| "unknown".to_owned())
+}
