@@ -106,6 +106,8 @@ pub struct ConnectSpec {
     pub limits: SessionLimits,
     /// Limits for getting there.
     pub timeouts: Timeouts,
+    /// How the session's settings get there, where nothing in between has a say.
+    pub settings: SettingsSent,
 }
 
 impl ConnectSpec {
@@ -128,6 +130,7 @@ impl ConnectSpec {
             options: None,
             limits: SessionLimits::default(),
             timeouts: Timeouts::default(),
+            settings: SettingsSent::AtStartup,
         }
     }
 
@@ -191,6 +194,19 @@ impl ConnectSpec {
     pub fn for_database(&self, database: impl Into<String>) -> Self {
         Self {
             database: database.into(),
+            ..self.clone()
+        }
+    }
+
+    /// The same, with the session's settings sent once it is logged in, so that `pg_settings.reset_val` tells what others get. Costs a trip.
+    /// The user's own settings travel at the startup only, and keep ours there.
+    pub fn settings_after_login(&self) -> Self {
+        let settings = match self.options {
+            Some(_) => SettingsSent::AtStartup,
+            None => SettingsSent::AfterLogin,
+        };
+        Self {
+            settings,
             ..self.clone()
         }
     }
@@ -366,7 +382,7 @@ async fn open_step_by_step(
     credentials: &Credentials,
     at: &wire::Progress,
 ) -> Result<Session, Cause> {
-    match log_in(spec, credentials, SettingsSent::AtStartup, at).await {
+    match log_in(spec, credentials, spec.settings, at).await {
         // RDS Proxy takes no startup options. It keeps a session that uses SET to itself, so SET does no harm there.
         Err(Cause::OptionsRefused) => log_in(spec, credentials, SettingsSent::AfterLogin, at).await,
         outcome => outcome,
