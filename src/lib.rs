@@ -32,4 +32,5 @@ pub mod report;
 pub mod situation;
 pub mod switchover;
 pub mod verdict;
+pub mod watch;
 pub mod work;

@@ -101,16 +101,30 @@ pub(super) async fn run(args: FleetArgs, world: &World) -> Result<Exit, Failure>
             terminal::say(&format!("error: {}: {why}", place.region));
         }
     }
+    let plain = Style {
+        color: false,
+        width: 100,
+        verbose: true,
+    };
+    // Links lead to files beside the page; elsewhere they would lead nowhere.
+    let mut unlinked = fleet.clone();
+    unlinked.databases.iter_mut().for_each(|row| row.reports.clear());
+    if let Some(folder) = &args.reports {
+        files::write(&folder.join("fleet.html"), &fleet::html(&fleet))?;
+        files::write(&folder.join("fleet.json"), &fleet.json())?;
+    }
     for (format, path) in &written {
-        let plain = Style {
-            color: false,
-            width: 100,
-            verbose: true,
-        };
-        files::write(path, &render(&fleet, *format, plain))?;
+        let beside = args.reports.as_deref() == path.parent();
+        let links = matches!(format, FleetFormat::Html | FleetFormat::Markdown);
+        let shown = if links && !beside { &unlinked } else { &fleet };
+        files::write(path, &render(shown, *format, plain))?;
     }
     let style = terminal::style(world.color, world.verbose > 0, &world.env);
-    terminal::print(&render(&fleet, args.format, style))?;
+    let shown = match args.format {
+        FleetFormat::Html | FleetFormat::Markdown => &unlinked,
+        _ => &fleet,
+    };
+    terminal::print(&render(shown, args.format, style))?;
     let code = fleet.exit_code;
     let exit = Exit::ALL
         .iter()

@@ -16,6 +16,7 @@ mod report;
 mod show;
 mod switchover;
 mod target;
+mod watch;
 mod work;
 
 use clap::{CommandFactory as _, Parser as _};
@@ -140,8 +141,9 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => block_on(check::run(*args, world)),
         Command::Collect(args) => block_on(collect::run(*args, world)),
-        Command::Switchover(args) => switchover::run(*args, world),
         Command::Fleet(args) => block_on(fleet::run(*args, world)),
+        Command::Switchover(args) => switchover::run(*args, world),
+        Command::Watch(args) => block_on(watch::run(*args, world)),
         Command::Plan(args) => block_on(plan::run(*args, world)),
         Command::Prepare(args) => block_on_to_the_end(prepare::run(*args, world)),
         Command::Create(args) => block_on_to_the_end(work::create::run(*args, world)),

@@ -333,6 +333,32 @@ async fn from_rds(
         true => Failure::usage(e.to_string()),
         false => Failure::blind(e.to_string()),
     })?;
+    servers_of(target, collected, config, databases, ways, world)
+}
+
+/// The servers of what the control plane showed.
+///
+/// # Errors
+/// Where the flags are wrong, or blue has no endpoint.
+pub(super) async fn servers(
+    target: &TargetArgs,
+    collected: rds::Collected,
+    aws: &AwsArgs,
+    databases: &DatabaseArgs,
+    world: &World,
+) -> Result<Target, Failure> {
+    let (config, _) = aws_config(aws, world).await?;
+    servers_of(target, collected, config, databases, &Ways::of(databases)?, world)
+}
+
+fn servers_of(
+    target: &TargetArgs,
+    collected: rds::Collected,
+    config: SdkConfig,
+    databases: &DatabaseArgs,
+    ways: &Ways,
+    world: &World,
+) -> Result<Target, Failure> {
     let region = collected.facts.region.clone();
     let known: Vec<&str> = [&collected.blue, &collected.green]
         .into_iter()
@@ -347,7 +373,8 @@ async fn from_rds(
     }
     let spec = |endpoint: &Endpoint, side| ways.spec(endpoint, side, databases, (&config, &region), world);
     let blue = collected.blue.as_ref().ok_or_else(|| {
-        let name = request.subject.name();
+        let subject = subject(target);
+        let name = subject.as_ref().map_or("blue", Subject::name);
         Failure::blind(format!(
             "{name} has no endpoint to connect to: is it stopped, being made, or deleted?"
         ))

@@ -88,6 +88,11 @@ pub fn live_columns(env: &Env) -> Option<usize> {
     Some(size.map_or(80, |(width, _)| usize::from(width.0)).max(20))
 }
 
+/// Rows of stdout, where it is a terminal.
+pub fn rows() -> Option<usize> {
+    terminal_size::terminal_size().map(|(_, rows)| usize::from(rows.0))
+}
+
 /// Whether stdout is a terminal.
 pub fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()

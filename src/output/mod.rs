@@ -6,12 +6,14 @@ pub mod gitlab;
 pub mod html;
 pub mod json;
 pub mod junit;
+pub(crate) mod live;
 pub mod markdown;
 pub mod page;
 pub mod sarif;
 mod summary;
 pub mod table;
 pub(crate) mod text;
+pub(crate) mod words;
 
 use crate::{exit::Exit, facts::Facts, report::Report};
 

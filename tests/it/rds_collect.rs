@@ -48,7 +48,7 @@ async fn config_in(url: &str, region: &str) -> SdkConfig {
         .await
 }
 
-async fn config(sandbox: &Sandbox) -> SdkConfig {
+pub(crate) async fn config(sandbox: &Sandbox) -> SdkConfig {
     config_in(&sandbox.endpoint_url(), "eu-west-1").await
 }
 
