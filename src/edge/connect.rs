@@ -109,6 +109,8 @@ pub struct ConnectSpec {
     pub limits: SessionLimits,
     /// Limits for getting there.
     pub timeouts: Timeouts,
+    /// How the session's settings get there, where nothing in between has a say.
+    pub settings: SettingsSent,
 }
 
 impl ConnectSpec {
@@ -132,6 +134,7 @@ impl ConnectSpec {
             server_version: None,
             limits: SessionLimits::default(),
             timeouts: Timeouts::default(),
+            settings: SettingsSent::AtStartup,
         }
     }
 
@@ -220,6 +223,19 @@ impl ConnectSpec {
             host: host.into(),
             port,
             tcp_override: None,
+            ..self.clone()
+        }
+    }
+
+    /// The same, with the session's settings sent once it is logged in, so that `pg_settings.reset_val` tells what others get. Costs a trip.
+    /// The user's own settings travel at the startup only, and keep ours there.
+    pub fn settings_after_login(&self) -> Self {
+        let settings = match self.options {
+            Some(_) => SettingsSent::AtStartup,
+            None => SettingsSent::AfterLogin,
+        };
+        Self {
+            settings,
             ..self.clone()
         }
     }
@@ -395,7 +411,7 @@ async fn open_step_by_step(
     credentials: &Credentials,
     at: &wire::Progress,
 ) -> Result<Session, Cause> {
-    match log_in(spec, credentials, SettingsSent::AtStartup, at).await {
+    match log_in(spec, credentials, spec.settings, at).await {
         // RDS Proxy takes no startup options. It keeps a session that uses SET to itself, so SET does no harm there.
         Err(Cause::OptionsRefused) => log_in(spec, credentials, SettingsSent::AfterLogin, at).await,
         // Another server answers here now, which is older: a setting that it does not know was sent.
@@ -406,7 +422,7 @@ async fn open_step_by_step(
                 server_version: None,
                 ..spec.clone()
             };
-            log_in(&unknown, credentials, SettingsSent::AtStartup, at).await
+            log_in(&unknown, credentials, spec.settings, at).await
         }
         outcome => outcome,
     }

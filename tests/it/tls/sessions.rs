@@ -143,10 +143,10 @@ async fn older_servers_are_asked_whether_they_are_read_only() {
 #[tokio::test]
 async fn own_options_hold_unless_they_undo_ours() {
     let (_server, _proxy, mut spec) = limited(15).await;
-    spec.options = Some("-c work_mem=1MB -c default_transaction_read_only=off".to_owned());
+    spec.options = Some("-c temp_buffers=1MB -c default_transaction_read_only=off".to_owned());
     let session = session(&spec).await;
     assert_eq!(
-        value(&session, "select current_setting('work_mem')")
+        value(&session, "select current_setting('temp_buffers')")
             .await
             .as_deref(),
         Some("1MB")
