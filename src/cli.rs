@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+mod upgrade;
+
+pub use upgrade::{CleanupArgs, CreateArgs, PrepareArgs, PrepareFormat};
+
 use crate::{
     model::{PgVersion, Phase},
     output::{Format, change::ChangeFormat},
@@ -53,12 +57,20 @@ pub enum Command {
     Check(Box<CheckArgs>),
     /// Read everything the checks look at into one file, to judge or share later
     Collect(Box<CollectArgs>),
+    /// Judge every cluster and instance that matches, in one summary, worst first
+    Fleet(Box<FleetArgs>),
+    /// Watch a deployment: status, members, tasks and events as they come, lag with its trend and the time to catch up
+    Watch(Box<WatchArgs>),
     /// Plan the upgrade: the valid way to a version, parameter values, ordered steps
     Plan(Box<PlanArgs>),
-    /// Switch a deployment over: full check, wait until lag is calm, confirm, one request, follow it, verify
-    Switchover(Box<SwitchoverArgs>),
     /// Make blue's and green's parameter groups ready for a deployment, and reboot for them in the right order
     Prepare(Box<PrepareArgs>),
+    /// Create a deployment: the checks first, one request, then wait until green is there and has caught up
+    Create(Box<CreateArgs>),
+    /// Switch a deployment over: full check, wait until lag is calm, confirm, one request, follow it, verify
+    Switchover(Box<SwitchoverArgs>),
+    /// Clean up: after the switchover the deployment and, on request, the old side; before it an unwanted deployment
+    Cleanup(Box<CleanupArgs>),
     /// Compare infrastructure code with the database: what an upgrade makes drift, and how to edit the code
     Drift(Box<DriftArgs>),
     /// Explain a check: what it looks for, why, and how to fix it; without an id, list them
@@ -93,8 +105,12 @@ pub enum Command {
         #[arg(long)]
         iam: bool,
     },
-    /// Print the JSON schema of the report
-    Schema,
+    /// Print the JSON schema of a format
+    Schema {
+        /// Of what
+        #[arg(long, value_name = "FORMAT", default_value = "report")]
+        of: SchemaOf,
+    },
     /// Print a man page
     Man {
         /// The command that it is about (default: greenlight itself)
@@ -276,6 +292,114 @@ pub struct OutputArgs {
     /// Also write the report to a file; may be given again: -o html=report.html -o json=report.json
     #[arg(short, long = "output", value_name = "FORMAT=FILE")]
     pub output: Vec<String>,
+}
+
+/// `greenlight fleet`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 10 where any database is not ready · else 11 where any is not known, which with --api-only is each \
+                  that is not 10 · else 0 · 3 where nothing could be looked at · 2 usage, or nothing matches\n\n\
+                  Examples:\n  greenlight fleet --all --target-major 16 --api-only\n  \
+                  greenlight fleet --tag team=payments --target-version 16.6 --reports out --resume\n  \
+                  greenlight fleet --all --account-role arn:aws:iam::210987654321:role/audit --region eu-west-1 --region us-east-1 \
+                  --api-only -o html=fleet.html"
+)]
+pub struct FleetArgs {
+    /// Everything in the accounts and Regions
+    #[arg(long, help_heading = "What to look at")]
+    pub all: bool,
+    /// Only what has this tag, with this value if one is given; given again, all of them
+    #[arg(
+        long,
+        value_name = "KEY[=VALUE]",
+        required_unless_present = "all",
+        help_heading = "What to look at"
+    )]
+    pub tag: Vec<String>,
+    /// The version to upgrade to; what runs it or a newer one is there already
+    #[arg(long, value_name = "VERSION", group = "to", help_heading = "What to look at")]
+    pub target_version: Option<PgVersion>,
+    /// The newest version of this major
+    #[arg(long, value_name = "MAJOR", group = "to", help_heading = "What to look at")]
+    pub target_major: Option<u16>,
+    /// Ask the RDS API alone. No database is connected to, so nothing is called ready: only what stands in the way is found
+    #[arg(long, help_heading = "What to look at")]
+    pub api_only: bool,
+    /// Databases that are looked at at the same time
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub concurrency: usize,
+    /// Region, instead of the environment's; may be given again
+    #[arg(long, value_name = "NAME", help_heading = "AWS")]
+    pub region: Vec<String>,
+    /// Assume this role, for its account; may be given again. `own` stands for the credentials as they are
+    #[arg(long, value_name = "ARN", help_heading = "AWS")]
+    pub account_role: Vec<String>,
+    /// External id for assuming the roles
+    #[arg(long, value_name = "ID", requires = "account_role", help_heading = "AWS")]
+    pub external_id: Option<String>,
+    /// Profile of the AWS configuration
+    #[arg(long, value_name = "NAME", help_heading = "AWS")]
+    pub profile: Option<String>,
+    /// Endpoint of the RDS API; plain http only on this machine
+    #[arg(long, value_name = "URL", help_heading = "AWS")]
+    pub endpoint_url: Option<String>,
+    /// How the databases are reached
+    #[command(flatten)]
+    pub databases: DatabaseArgs,
+    /// How the verdict is made
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// What stdout gets
+    #[arg(long, value_name = "FORMAT", default_value = "table", help_heading = "Output")]
+    pub format: FleetFormat,
+    /// Also write the summary to a file; may be given again: -o html=fleet.html -o csv=fleet.csv
+    #[arg(short, long = "output", value_name = "FORMAT=FILE", help_heading = "Output")]
+    pub output: Vec<String>,
+    /// Write each database's full report into this folder, the summary beside them, and what is finished, for --resume
+    #[arg(long, value_name = "FOLDER", help_heading = "Output")]
+    pub reports: Option<PathBuf>,
+    /// Formats of the full reports
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_delimiter = ',',
+        default_value = "json",
+        requires = "reports",
+        help_heading = "Output"
+    )]
+    pub report_format: Vec<Format>,
+    /// Go on where an earlier run with the same question stopped: what is finished there is taken from it
+    #[arg(long, requires = "reports", help_heading = "Output")]
+    pub resume: bool,
+    /// How old a finished report may be for --resume, in hours
+    #[arg(long, value_name = "HOURS", default_value_t = 24, help_heading = "Output")]
+    pub max_age: u32,
+}
+
+/// What a fleet's summary can be rendered as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum FleetFormat {
+    /// For people at a terminal.
+    Table,
+    /// For programs; see `greenlight schema --of fleet`.
+    Json,
+    /// For a ticket or a page.
+    Markdown,
+    /// One self-contained page.
+    Html,
+    /// For a spreadsheet.
+    Csv,
+}
+
+/// Something that has a JSON schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum SchemaOf {
+    /// The report of `check`.
+    Report,
+    /// The comparison of `diff`.
+    Diff,
+    /// The summary of `fleet`.
+    Fleet,
 }
 
 /// `greenlight collect`.
@@ -513,75 +637,6 @@ pub enum PlanFormat {
     Terraform,
 }
 
-/// `greenlight prepare`.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Without --apply nothing is changed: the differences and the AWS CLI commands are shown. It can be run again at \
-                  any time and does what is left.\n\n\
-                  Exit codes: 0 nothing (left) to do · 10 something is to be done · 11 something could not be looked at · \
-                  2 usage · 3 could not look · 20 not agreed to, or refused by RDS · 21 a change or a reboot went wrong · \
-                  22 RDS did not answer a change\n\n\
-                  Examples:\n  greenlight prepare --cluster main --target-version 14.15\n  \
-                  greenlight prepare --cluster main --target-version 14.15 --apply\n  \
-                  greenlight prepare --cluster main --target-version 14.15 --apply --reboot"
-)]
-pub struct PrepareArgs {
-    /// Aurora cluster, by name or ARN
-    #[arg(long, value_name = "ID", group = "subject", help_heading = "What to look at")]
-    pub cluster: Option<String>,
-    /// RDS instance, by name or ARN
-    #[arg(long, value_name = "ID", group = "subject", help_heading = "What to look at")]
-    pub instance: Option<String>,
-    /// The version to upgrade to: green's parameter group is prepared for it as well
-    #[arg(long, value_name = "VERSION", help_heading = "What to look at")]
-    pub target_version: Option<PgVersion>,
-    /// The parameter group that green is to have (default: NAME-pgMAJOR)
-    #[arg(
-        long,
-        value_name = "NAME",
-        requires = "target_version",
-        help_heading = "What to look at"
-    )]
-    pub target_parameter_group: Option<String>,
-    /// Make and change the parameter groups; a default.* group is replaced by one of its own
-    #[arg(long)]
-    pub apply: bool,
-    /// Reboot what waits for it, one by one: readers, failover, old writer; stops at the first problem
-    #[arg(long, requires = "apply")]
-    pub reboot: bool,
-    /// Do not ask
-    #[arg(long)]
-    pub yes: bool,
-    /// Longest wait for one instance to come back, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 1800)]
-    pub wait: u64,
-    /// How AWS is reached
-    #[command(flatten)]
-    pub aws: AwsArgs,
-    /// How the databases are reached
-    #[command(flatten)]
-    pub databases: DatabaseArgs,
-    /// `cli` gives the commands as a script
-    #[arg(
-        long,
-        value_name = "FORMAT",
-        default_value = "table",
-        conflicts_with = "apply"
-    )]
-    pub format: PrepareFormat,
-}
-
-/// How a preparation is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum PrepareFormat {
-    /// For people.
-    Table,
-    /// For programs.
-    Json,
-    /// AWS CLI commands.
-    Cli,
-}
-
 /// `greenlight switchover`.
 #[derive(Debug, Args)]
 #[command(
@@ -674,4 +729,83 @@ pub struct GuardArgs {
     /// How long to look for a trace of a request whose answer was lost [default: 60s]
     #[arg(long, value_name = "TIME", hide_short_help = true)]
     pub reconcile_for: Option<String>,
+}
+
+/// `greenlight watch`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 reached, or the deployment is gone · 10 it can no longer be reached: failed, gone, or switched over \
+                  already · 11 not reached within --timeout · 3 could not look · 130 Ctrl-C\n\n\
+                  Lag that is calm is not a verdict: `greenlight check` gives that.\n\n\
+                  Examples:\n  greenlight watch --deployment upgrade-main\n  \
+                  greenlight watch --deployment upgrade-main --until ready --timeout 2h && greenlight check --deployment upgrade-main\n  \
+                  greenlight watch --deployment upgrade-main --format json > events.jsonl"
+)]
+pub struct WatchArgs {
+    /// Blue/green deployment, by name or bgd-… identifier
+    #[arg(long, value_name = "ID", help_heading = "What to watch")]
+    pub deployment: String,
+    /// End as soon as this is so (default: go on until it is gone, or Ctrl-C)
+    #[arg(long, value_name = "STATE", help_heading = "What to watch")]
+    pub until: Option<Until>,
+    /// Longest time to wait for that: 90, 90s, 5m, 2h
+    #[arg(long, value_name = "TIME", requires = "until", help_heading = "What to watch")]
+    pub timeout: Option<String>,
+    /// Lag of each database that counts as calm: bytes (1MiB, 64KB)
+    #[arg(
+        long,
+        value_name = "LAG",
+        default_value = "1MiB",
+        help_heading = "What to watch"
+    )]
+    pub max_lag: String,
+    /// How long lag must have been calm for `ready`
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "15s",
+        help_heading = "What to watch"
+    )]
+    pub stable_for: String,
+    /// Time between two looks at the lag: one short query on each server
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "2s",
+        help_heading = "What to watch"
+    )]
+    pub interval: String,
+    /// Time between two looks at the RDS API: one call
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "5s",
+        help_heading = "What to watch"
+    )]
+    pub api_interval: String,
+    /// Ask the RDS API alone; without lag nothing is `ready`
+    #[arg(long, help_heading = "What to watch")]
+    pub api_only: bool,
+    /// How AWS is reached
+    #[command(flatten)]
+    pub aws: AwsArgs,
+    /// How the databases are reached
+    #[command(flatten)]
+    pub databases: DatabaseArgs,
+    /// `table` for people: redrawn on a terminal, plain lines elsewhere; `json` for programs: one event a line
+    #[arg(long, value_name = "FORMAT", default_value = "table", help_heading = "Output")]
+    pub format: ShortFormat,
+}
+
+/// What `greenlight watch` waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Until {
+    /// Green is there.
+    Available,
+    /// Green is there, every member is, and lag has been calm.
+    Ready,
+    /// The switchover is over.
+    Switched,
+    /// There is no deployment any more.
+    Gone,
 }

@@ -219,6 +219,7 @@ checks! {
     judge "verify/sequences-ahead" => sequences_ahead;
     judge "verify/replication-leftovers" => replication_leftovers;
     judge "verify/old-side-idle" => old_side_idle;
+    judge "verify/old-side-written" => old_side_written;
     rows "verify/views-to-refresh";
 }
 

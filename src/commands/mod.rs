@@ -4,9 +4,11 @@ mod check;
 pub mod checks;
 mod collect;
 mod config;
+mod consent;
 mod diff;
 mod drift;
 pub mod explain;
+mod fleet;
 mod man;
 mod plan;
 mod prepare;
@@ -14,11 +16,13 @@ mod report;
 mod show;
 mod switchover;
 mod target;
+mod watch;
+mod work;
 
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::{
-    cli::{Cli, Command, EngineChoice},
+    cli::{Cli, Command, EngineChoice, SchemaOf},
     edge::{auth::LOG_CEILINGS, connect::printable, env::Env, files::FileError, terminal},
     exit::Exit,
     model::{
@@ -188,9 +192,13 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => block_on(check::run(*args, world)),
         Command::Collect(args) => block_on(collect::run(*args, world)),
+        Command::Fleet(args) => block_on(fleet::run(*args, world)),
         Command::Switchover(args) => switchover::run(*args, world),
+        Command::Watch(args) => block_on(watch::run(*args, world)),
         Command::Plan(args) => block_on(plan::run(*args, world)),
-        Command::Prepare(args) => guarded(prepare::run(*args, world)),
+        Command::Prepare(args) => block_on_to_the_end(prepare::run(*args, world)),
+        Command::Create(args) => block_on_to_the_end(work::create::run(*args, world)),
+        Command::Cleanup(args) => block_on_to_the_end(work::cleanup::run(*args, world)),
         Command::Drift(args) => block_on(drift::run(*args, world)),
         Command::Explain { id } => explain::run(id.as_deref(), world),
         Command::Checks(args) => checks::run(&args, world),
@@ -211,8 +219,12 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
             terminal::print(&permissions::role(&name, iam))?;
             Ok(Exit::Ready)
         }
-        Command::Schema => {
-            terminal::print(&output::json::schema())?;
+        Command::Schema { of } => {
+            terminal::print(&match of {
+                SchemaOf::Report => output::json::schema(),
+                SchemaOf::Diff => output::json::diff_schema(),
+                SchemaOf::Fleet => crate::fleet::Fleet::schema(),
+            })?;
             Ok(Exit::Ready)
         }
         Command::Completions { shell } => {
@@ -245,20 +257,6 @@ fn block_on_to_the_end(command: impl Future<Output = Result<Exit, Failure>>) -> 
         })?;
     let outcome = runtime.block_on(command);
     // A look-up of a name that hangs must not hold up the end.
-    runtime.shutdown_background();
-    outcome
-}
-
-/// Runs a command that hears Ctrl-C itself: it may have changed something.
-fn guarded(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure {
-            exit: Exit::Fault,
-            message: format!("cannot start: {e}"),
-        })?;
-    let outcome = runtime.block_on(command);
     runtime.shutdown_background();
     outcome
 }

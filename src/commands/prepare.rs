@@ -5,13 +5,13 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{Failure, World, target};
+use super::{Failure, World, consent, target};
 use crate::{
     cli::{PrepareArgs, PrepareFormat, TargetArgs},
     edge::{
         clock,
         rds::{change::Changes, look::Lookout},
-        terminal::{self, Consent, Progress},
+        terminal::{self, Progress},
     },
     exit::Exit,
     facts::{Fact, Facts, rds::RdsFacts},
@@ -36,7 +36,7 @@ pub(super) async fn run(args: PrepareArgs, world: &World) -> Result<Exit, Failur
             .ok_or_else(|| Failure::blind("RDS was not asked"))?;
         let style = terminal::style(world.color, world.verbose > 0, &world.env);
         terminal::print(&match args.format {
-            PrepareFormat::Table => prepare::text(&preparation, rds, style),
+            PrepareFormat::Table => prepare::text(&preparation, rds, !args.apply, style),
             PrepareFormat::Json => prepare::json(&preparation, rds),
             PrepareFormat::Cli => prepare::cli(&preparation, rds),
         })?;
@@ -223,7 +223,7 @@ impl<'a> Tools<'a> {
                 .known()
                 .ok_or_else(|| Failure::blind("RDS was not asked"))?;
             let style = terminal::style(self.world.color, false, &self.world.env);
-            terminal::say(&prepare::text(&after, rds, style));
+            terminal::say(&prepare::text(&after, rds, false, style));
             return Err(Failure::with(
                 Exit::RolledBack,
                 "it is not in force as it should be: see above",
@@ -236,18 +236,9 @@ impl<'a> Tools<'a> {
     }
 
     async fn agreed(&self, preparation: &Preparation, reboots: bool) -> Result<(), Failure> {
-        if self.args.yes {
-            return Ok(());
-        }
-        let outage = if reboots { ", and reboot it as above" } else { "" };
-        let question = format!("To go on{outage}, type {}:", preparation.subject);
-        match terminal::typed(&question, &preparation.subject).await {
-            Consent::Typed => Ok(()),
-            Consent::Not => Err(Failure::with(Exit::Refused, "not agreed to; nothing was changed")),
-            Consent::Nobody => Err(Failure::usage(
-                "there is nobody to ask: give --yes; nothing was changed",
-            )),
-        }
+        let outage = if reboots { " and reboot it as above" } else { "" };
+        let question = format!("To change {}{outage}", preparation.subject);
+        consent::to(&question, &preparation.subject, self.args.yes).await
     }
 
     /// Waits until RDS shows that the changed instances wait for their reboot.

@@ -41,6 +41,7 @@ pub(super) struct Wanted<'a> {
 }
 
 /// Where the facts come from: the servers, and what the control plane said of them.
+#[derive(Clone)]
 pub(super) struct Target {
     /// The control plane, or that it was not asked.
     pub(super) rds: Fact<crate::facts::rds::RdsFacts>,
@@ -162,7 +163,7 @@ pub(super) fn subject(target: &TargetArgs) -> Option<Subject> {
 }
 
 /// How each side is logged in to and reached.
-struct Ways {
+pub(super) struct Ways {
     method: PerSide<Method>,
     user: PerSide<Option<String>>,
     tunnels: Tunnels,
@@ -172,7 +173,11 @@ struct Ways {
 }
 
 impl Ways {
-    fn of(databases: &DatabaseArgs) -> Result<Self, Failure> {
+    /// From the flags.
+    ///
+    /// # Errors
+    /// Where they are wrong.
+    pub(super) fn of(databases: &DatabaseArgs) -> Result<Self, Failure> {
         let some = |text: &str| Ok::<_, String>(Some(text.to_owned()));
         let tls_mode = databases.tls_mode.as_ref().map(|mode| mode.parse()).transpose();
         let roots = databases.tls_ca.as_ref().map(Roots::from_file).transpose();
@@ -217,7 +222,7 @@ impl Ways {
     }
 
     /// A server whose endpoint the control plane told.
-    fn spec(
+    pub(super) fn spec(
         &self,
         endpoint: &Endpoint,
         side: Side,
@@ -324,6 +329,32 @@ async fn from_rds(
         true => Failure::usage(e.to_string()),
         false => Failure::blind(e.to_string()),
     })?;
+    servers_of(target, collected, config, databases, ways, world)
+}
+
+/// The servers of what the control plane showed.
+///
+/// # Errors
+/// Where the flags are wrong, or blue has no endpoint.
+pub(super) async fn servers(
+    target: &TargetArgs,
+    collected: rds::Collected,
+    aws: &AwsArgs,
+    databases: &DatabaseArgs,
+    world: &World,
+) -> Result<Target, Failure> {
+    let (config, _) = aws_config(aws, world).await?;
+    servers_of(target, collected, config, databases, &Ways::of(databases)?, world)
+}
+
+fn servers_of(
+    target: &TargetArgs,
+    collected: rds::Collected,
+    config: SdkConfig,
+    databases: &DatabaseArgs,
+    ways: &Ways,
+    world: &World,
+) -> Result<Target, Failure> {
     let region = collected.facts.region.clone();
     let known: Vec<&str> = [&collected.blue, &collected.green]
         .into_iter()
@@ -338,7 +369,8 @@ async fn from_rds(
     }
     let spec = |endpoint: &Endpoint, side| ways.spec(endpoint, side, databases, (&config, &region), world);
     let blue = collected.blue.as_ref().ok_or_else(|| {
-        let name = request.subject.name();
+        let subject = subject(target);
+        let name = subject.as_ref().map_or("blue", Subject::name);
         Failure::blind(format!(
             "{name} has no endpoint to connect to: is it stopped, being made, or deleted?"
         ))

@@ -5,8 +5,9 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use aws_config::sts::AssumeRoleProvider;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_sdk_rds::config::ProvideCredentials as _;
+use aws_sdk_rds::config::{ProvideCredentials as _, SharedCredentialsProvider};
 
 use super::{
     deadline::{self, Passed},
@@ -34,6 +35,9 @@ pub enum AwsError {
     /// Plain http over a network.
     #[error("the endpoint {0} is plain http, which shows credentials and answers to the network; use https")]
     PlainHttp(String),
+    /// Not the ARN of a role.
+    #[error("{0:?} is not the ARN of a role like arn:aws:iam::123456789012:role/audit")]
+    BadRole(String),
     /// No Region anywhere.
     #[error("no AWS region: give --region, or set AWS_REGION or the profile's region")]
     NoRegion,
@@ -54,7 +58,7 @@ impl AwsError {
     /// Whether flags or configuration are wrong, rather than that the look could not be had.
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::BadEndpoint(_) | Self::PlainHttp(_) | Self::NoRegion => true,
+            Self::BadEndpoint(_) | Self::PlainHttp(_) | Self::BadRole(_) | Self::NoRegion => true,
             Self::NoCredentials(_) | Self::Credentials(_) | Self::Late(_) => false,
         }
     }
@@ -115,6 +119,32 @@ pub fn endpoint_url(config: &SdkConfig, settings: &AwsSettings, env: &Env) -> Op
     given
         .or_else(|| env.get("AWS_ENDPOINT_URL_RDS").map(str::to_owned))
         .or_else(|| config.endpoint_url().map(str::to_owned))
+}
+
+/// The configuration for another account: the same, with a role of it assumed whenever credentials are needed.
+///
+/// # Errors
+/// Where the ARN is none of a role.
+pub async fn assume(
+    config: &SdkConfig,
+    role: &str,
+    external_id: Option<&str>,
+) -> Result<SdkConfig, AwsError> {
+    let is_role = role.starts_with("arn:") && role.split(':').nth(5).is_some_and(|r| r.starts_with("role/"));
+    if !is_role {
+        return Err(AwsError::BadRole(role.to_owned()));
+    }
+    let mut builder = AssumeRoleProvider::builder(role)
+        .session_name("greenlight")
+        .configure(config);
+    if let Some(id) = external_id {
+        builder = builder.external_id(id);
+    }
+    let provider = builder.build().await;
+    let config = config.clone().into_builder();
+    Ok(config
+        .credentials_provider(SharedCredentialsProvider::new(provider))
+        .build())
 }
 
 /// Gets credentials once, so that their absence is told before anything else.

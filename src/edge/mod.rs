@@ -11,6 +11,7 @@ pub mod deadline;
 pub mod env;
 pub mod files;
 pub mod host;
+pub mod old_side;
 pub mod pager;
 pub mod pgpass;
 pub mod postgres;

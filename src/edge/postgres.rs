@@ -114,13 +114,20 @@ impl Plan {
     }
 }
 
-/// The probe's rows as one JSON text: one trip, no per-column code, bounded evidence and the whole count.
+/// The probe's rows as one JSON text: one trip, no per-column code, bounded evidence and the whole count. Rows beyond the limit
+/// are counted and neither kept nor written out; `json` and not `jsonb`, since nothing needs the rows taken apart and put together again.
 pub fn wrapped(sql: &str, limit: Option<u64>) -> String {
-    let limit = limit.map_or(String::new(), |n| format!(" limit {n}"));
-    format!(
-        "with probe as (\n{sql}\n)\nselect pg_catalog.jsonb_build_object('total', (select pg_catalog.count(*) from probe), \
-         'rows', (select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(q)), '[]') from (select * from probe{limit}) q))::text"
-    )
+    match limit {
+        Some(n) => format!(
+            "select pg_catalog.json_build_object('total', pg_catalog.count(*), 'rows', \
+             coalesce(pg_catalog.json_agg(pg_catalog.row_to_json(w.probe_row)) filter (where w.nth <= {n}), '[]'))::text \
+             from (select pg_catalog.row_number() over () as nth, probe_row from (\n{sql}\n) probe_row) w"
+        ),
+        None => format!(
+            "select pg_catalog.json_build_object('total', pg_catalog.count(*), 'rows', \
+             coalesce(pg_catalog.json_agg(pg_catalog.row_to_json(probe_row)), '[]'))::text from (\n{sql}\n) probe_row"
+        ),
+    }
 }
 
 /// The reason behind a failed statement. The message is the server's own; it holds no secret, since probes have none.

@@ -82,7 +82,9 @@ pub enum ProbeError {
         why: String,
     },
     /// It is not the kind of table that a probe may write to.
-    #[error("--probe-write {table}: {why} on {side}; make a table for it alone, before the deployment is created: {TABLE_SHAPE}")]
+    #[error(
+        "--probe-write {table}: {why} on {side}; make a table for it alone, before the deployment is created: {TABLE_SHAPE}"
+    )]
     Unfit {
         /// The table.
         table: String,
@@ -195,7 +197,7 @@ impl Probe {
             .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
             .take(64)
             .collect();
-        let mut spec = self.spec.for_database(database);
+        let spec = self.spec.for_database(database);
         let usual = Timeouts::default();
         for (side, looked_at) in [("blue", Some(&spec)), ("green", green)] {
             let Some(looked_at) = looked_at else { continue };
@@ -206,7 +208,6 @@ impl Probe {
             let session = connect(&calm).await?;
             inspect(&session, side, name, &schema, &relation).await?;
         }
-        spec.application_name = format!("{} probe", super::connect::APPLICATION_NAME);
         self.writes = Some(Target {
             spec,
             name: name.to_owned(),
@@ -351,7 +352,10 @@ impl Line {
         let result = attempt.result.clone();
         let out = match (tally.take(attempt), result) {
             (Change::Out, Err(error)) => {
-                (self.listener)(News::Out { kind: self.kind, error });
+                (self.listener)(News::Out {
+                    kind: self.kind,
+                    error,
+                });
                 true
             }
             (Change::Back(out_ms), Ok(server)) => {
@@ -381,13 +385,16 @@ fn hurried(spec: &ConnectSpec) -> ConnectSpec {
         lock: LIMIT,
         idle: Duration::from_secs(10),
     };
-    spec.application_name = format!("{} probe", super::connect::APPLICATION_NAME);
     spec
 }
 
 async fn read(spec: &ConnectSpec) -> Result<Server, String> {
     let session = connect(spec).await.map_err(|e| refused(&e))?;
-    let rows = session.client.simple_query(READ_SQL).await.map_err(|e| failed(&e))?;
+    let rows = session
+        .client
+        .simple_query(READ_SQL)
+        .await
+        .map_err(|e| failed(&e))?;
     let row = rows.iter().find_map(|m| match m {
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
@@ -419,7 +426,10 @@ async fn count(target: &Target, acknowledged: &[u64]) -> Option<u64> {
     spec.timeouts = Timeouts::default();
     spec.limits = SessionLimits::default();
     let session = connect(&spec).await.ok()?;
-    let numbers: Vec<i64> = acknowledged.iter().filter_map(|n| i64::try_from(*n).ok()).collect();
+    let numbers: Vec<i64> = acknowledged
+        .iter()
+        .filter_map(|n| i64::try_from(*n).ok())
+        .collect();
     let sql = format!(
         "select pg_catalog.count(*) from {} where run = $1::text and n = any ($2::bigint[])",
         target.table
@@ -539,7 +549,10 @@ fn unfit(shape: &Shape) -> Option<String> {
     } else if shape.constraints {
         "it has other constraints than its key"
     } else if shape.columns != wanted {
-        return Some(format!("its columns are {}, not {wanted},", printable(&shape.columns)));
+        return Some(format!(
+            "its columns are {}, not {wanted},",
+            printable(&shape.columns)
+        ));
     } else if shape.key != "n, run" {
         "its primary key is not (run, n)"
     } else if shape.default != "now()" {
@@ -582,7 +595,9 @@ mod tests {
             parsed("\"Sh/op\"/\"a.b\".\"say \"\"hi\"\"\""),
             three("Sh/op", "a.b", "say \"hi\"")
         );
-        for bad in ["", "probe", "a.b.c", "a/b", "a/b/c.d", "\"a.b", ".b", "a.", "/a.b"] {
+        for bad in [
+            "", "probe", "a.b.c", "a/b", "a/b/c.d", "\"a.b", ".b", "a.", "/a.b",
+        ] {
             assert_eq!(parsed(bad), None, "{bad}");
         }
     }

@@ -104,35 +104,6 @@ impl io::Write for Log {
     }
 }
 
-/// The answer to a question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Consent {
-    /// The word was typed.
-    Typed,
-    /// Something else was.
-    Not,
-    /// There is nobody to ask: stdin is no terminal.
-    Nobody,
-}
-
-/// Asks on the terminal for a word to be typed. The answer is read aside, so that Ctrl-C is heard meanwhile.
-pub async fn typed(question: &str, word: &str) -> Consent {
-    if !io::stdin().is_terminal() {
-        return Consent::Nobody;
-    }
-    let _ = write!(io::stderr().lock(), "{question} ");
-    let (sender, receiver) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || {
-        let mut line = String::new();
-        let read = io::stdin().read_line(&mut line);
-        let _ = sender.send(read.map(|_| line));
-    });
-    match receiver.await {
-        Ok(Ok(line)) if line.trim() == word => Consent::Typed,
-        _ => Consent::Not,
-    }
-}
-
 /// Puts a question on stderr, and stays behind it.
 pub fn ask(question: &str) {
     draw(question);
@@ -169,6 +140,11 @@ pub fn live_columns(env: &Env) -> Option<usize> {
     Some(size.map_or(80, |(width, _)| usize::from(width.0)).max(20))
 }
 
+/// Rows of stdout, where it is a terminal.
+pub fn rows() -> Option<usize> {
+    terminal_size::terminal_size().map(|(_, rows)| usize::from(rows.0))
+}
+
 /// Whether stdout is a terminal.
 pub fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()
@@ -203,6 +179,18 @@ impl Progress {
         Self {
             live,
             ..Self::start()
+        }
+    }
+
+    /// How far something with a number of parts has come.
+    pub fn counted(&self, text: &str, over: bool) {
+        let Ok(mut state) = self.state.lock() else { return };
+        let recent = state
+            .shown
+            .is_some_and(|at| at.elapsed() < Duration::from_millis(100));
+        if self.live && (over || !recent) {
+            state.shown = Some(Instant::now());
+            let _ = write!(io::stderr().lock(), "\r\x1b[K{text} …");
         }
     }
 

@@ -285,6 +285,7 @@ fn subject(view: View<'_>) -> Vec<(&'static str, String)> {
             rows.push((label, text));
         }
     }
+    let rds = view.facts.rds.known();
     let deployment = rds.and_then(|r| r.deployment.known()).and_then(Option::as_ref);
     if let Some(deployment) = deployment {
         let details = deployment

@@ -89,13 +89,28 @@ pub fn assess(facts: &Facts, asked: &Asked, policy: &Policy) -> Result<Preparati
     };
     let groups = sight.groups(&wanted);
     let target = match asked.target {
-        Some(version) => target(rds, &sight, facts.engine, version, asked, &wanted)?,
+        Some(version) => target(rds, &sight, facts.engine, version, asked, &wanted, &mut notes)?,
         None => None,
     };
     let mut waiting: BTreeSet<String> = out_of_sync(blue)
         .into_iter()
         .map(|(id, ..)| id.to_owned())
         .collect();
+    // The groups have it, RDS shows nothing pending, and yet the server does not run with it.
+    for need in &wanted {
+        if !groups
+            .iter()
+            .any(|work| work.values.iter().any(|v| v.name == need.name))
+        {
+            let from = need.from.as_deref().unwrap_or("another value");
+            notes.push(format!(
+                "{} is {from} on the server, although the parameter group has {} and RDS shows no pending reboot",
+                need.name,
+                sight.given(need.name).unwrap_or("none"),
+            ));
+            waiting.extend(blue.writer().map(|w| w.id.clone()));
+        }
+    }
     for work in &groups {
         waiting.extend(sight.touched(work));
     }
@@ -335,7 +350,7 @@ fn wanted(
         let given = sight.given(name);
         // Without a value in the group the engine's default holds, which is off for one and on for the other.
         let is_so = match name {
-            "rds.logical_replication" => is_on(given),
+            "rds.logical_replication" => is_on(given) && (writer_waits(sight) || publishes(facts)),
             _ => given.is_none_or(|given| given == value),
         };
         if !is_so {
@@ -359,8 +374,7 @@ fn wanted(
     };
     for limit in &now {
         let given = sight.given(limit.setting);
-        let writer = sight.blue.writer().map(|w| w.id.as_str());
-        let waits = out_of_sync(sight.blue).iter().any(|(id, ..)| Some(*id) == writer);
+        let waits = writer_waits(sight);
         match given.map(str::parse::<i64>) {
             Some(Ok(given)) if waits => set(&mut ahead, limit.setting, given),
             Some(Err(_)) if waits => notes.push(format!(
@@ -396,6 +410,22 @@ fn wanted(
     (needs, Vec::new())
 }
 
+/// Whether the writer waits for a reboot, so that what is in force now says nothing.
+fn writer_waits(sight: &Sight<'_>) -> bool {
+    let writer = sight.blue.writer().map(|w| w.id.as_str());
+    out_of_sync(sight.blue).iter().any(|(id, ..)| Some(*id) == writer)
+}
+
+/// Whether the server writes what a subscriber needs; what is not known does not speak against it.
+fn publishes(facts: &Facts) -> bool {
+    let settings = facts
+        .blue
+        .known()
+        .and_then(|server| server.probes.get("settings")?.known());
+    let row = settings.and_then(|rows| rows.rows.iter().find(|row| row["name"] == "wal_level"));
+    row.is_none_or(|row| row["setting"] == "logical")
+}
+
 fn blind(unseen: &Unseen) -> String {
     format!("{}: {}", unseen.subject, unseen.why)
 }
@@ -422,6 +452,7 @@ fn target(
     version: PgVersion,
     asked: &Asked,
     needs: &[Need],
+    notes: &mut Vec<String>,
 ) -> Result<Option<Target>, NotKnown> {
     if sight
         .blue
@@ -451,7 +482,17 @@ fn target(
         group: there.map(|_| name.clone()),
         databases: None,
     };
-    let groups = plan::make(&ahead, engine, &order)?.groups;
+    let plan = plan::make(&ahead, engine, &order)?;
+    if let Some(first) = plan.hops.first().filter(|hop| !hop.blue_green) {
+        notes.push(format!(
+            "the way to {} begins with an upgrade in place from {} to {}, which restarts the instances too and brings the \
+             parameters into force: see `greenlight plan`",
+            plan.target(),
+            first.from,
+            first.to
+        ));
+    }
+    let groups = plan.groups;
     let mut target = Target {
         work: GroupWork {
             kind: sight.kind,

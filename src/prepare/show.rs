@@ -47,7 +47,7 @@ pub fn cli(preparation: &Preparation, rds: &RdsFacts) -> String {
         let _ = writeln!(out, "{}", action.cli(rds));
     }
     for turn in &preparation.reboots {
-        let (action, waits) = by_hand(turn);
+        let (action, waits) = of_turn(turn);
         let _ = writeln!(out, "{}", action.cli(rds));
         let _ = writeln!(
             out,
@@ -59,7 +59,7 @@ pub fn cli(preparation: &Preparation, rds: &RdsFacts) -> String {
     out
 }
 
-fn by_hand(turn: &Turn) -> (super::Action, String) {
+fn of_turn(turn: &Turn) -> (super::Action, String) {
     match turn {
         Turn::Reader { id } | Turn::Writer { id, .. } => {
             (super::Action::Reboot { id: id.clone() }, id.clone())
@@ -74,8 +74,8 @@ fn by_hand(turn: &Turn) -> (super::Action, String) {
     }
 }
 
-/// For people.
-pub fn text(preparation: &Preparation, rds: &RdsFacts, style: Style) -> String {
+/// For people; with the commands that do the same `by_hand`.
+pub fn text(preparation: &Preparation, rds: &RdsFacts, by_hand: bool, style: Style) -> String {
     let mut out = String::new();
     let to = preparation
         .target_version
@@ -154,7 +154,7 @@ pub fn text(preparation: &Preparation, rds: &RdsFacts, style: Style) -> String {
         }
     }
     let actions = commands(preparation);
-    if !actions.is_empty() {
+    if by_hand && !actions.is_empty() {
         let _ = writeln!(out, "\nBY HAND");
         for action in actions {
             let _ = writeln!(out, "  {}", action.cli(rds));
@@ -210,31 +210,23 @@ pub(super) fn headline(preparation: &Preparation) -> String {
 fn group(out: &mut String, work: &GroupWork, style: Style) {
     let verb = if work.make { ", to be made" } else { "" };
     let _ = writeln!(out, "  {} ({}){verb}", work.name, work.family);
+    let same = match work.values.as_slice() {
+        [first, .., last] if work.values.iter().all(|v| v.why == first.why) => Some(last.why.clone()),
+        _ => None,
+    };
     let longest = work.values.iter().map(|v| v.name.len()).max().unwrap_or(0);
     let change = |v: &super::Value| match &v.from {
         Some(from) => format!("{from} -> {}", v.to),
         None => format!("-> {}", v.to),
     };
-    let wide = work
-        .values
-        .iter()
-        .map(|v| change(v).len())
-        .max()
-        .unwrap_or(0)
-        .min(16);
     for value in &work.values {
-        let head = format!("    {:longest$}  {:wide$}  ", value.name, change(value));
-        let indent = head.len();
-        if indent + 24 > style.width {
-            let _ = writeln!(
-                out,
-                "{}\n        {}",
-                head.trim_end(),
-                wrap(&value.why, style.width, 8)
-            );
-        } else {
-            let _ = writeln!(out, "{head}{}", wrap(&value.why, style.width, indent));
+        let _ = writeln!(out, "    {:longest$}  {}", value.name, change(value));
+        if same.is_none() {
+            let _ = writeln!(out, "      {}", wrap(&value.why, style.width, 6));
         }
+    }
+    if let Some(why) = same {
+        let _ = writeln!(out, "    {}", wrap(&why, style.width, 4));
     }
     for attach in &work.attach {
         let line = format!("{} gets it instead of {}", attach.id, attach.instead_of);

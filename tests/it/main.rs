@@ -4,6 +4,7 @@
 #![expect(clippy::print_stderr, reason = "a test that cannot run here says so")]
 
 mod attest;
+mod bad_input;
 mod capacity;
 mod catalogue;
 mod change;
@@ -12,6 +13,7 @@ mod deadline;
 mod drift;
 mod driver;
 mod facts_scenarios;
+mod fleet;
 mod fuzz;
 mod harmless;
 mod journal;
@@ -19,6 +21,7 @@ mod laws;
 mod machine;
 mod output;
 mod plan;
+mod probe;
 mod rds_change;
 mod rds_collect;
 mod readme;
@@ -30,4 +33,8 @@ mod secrets;
 mod security;
 mod settle;
 mod support;
+mod switchover;
 mod tls;
+mod watch;
+mod whole;
+mod work;

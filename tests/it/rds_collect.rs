@@ -48,8 +48,13 @@ async fn config_in(url: &str, region: &str) -> SdkConfig {
         .await
 }
 
-async fn config(sandbox: &Sandbox) -> SdkConfig {
+pub(crate) async fn config(sandbox: &Sandbox) -> SdkConfig {
     config_in(&sandbox.endpoint_url(), "eu-west-1").await
+}
+
+/// An SDK client of its own, for what greenlight is not to do.
+pub(crate) async fn client(sandbox: &Sandbox) -> Client {
+    Client::new(&config(sandbox).await)
 }
 
 fn cluster(name: &str) -> RdsRequest {

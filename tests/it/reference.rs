@@ -212,6 +212,7 @@ fn schema(path: &str, wanted: &str) {
 fn schemas_only_grow() {
     schema("schema/report.v1.json", &json::schema());
     schema("schema/diff.v1.json", &json::diff_schema());
+    schema("schema/fleet.v1.json", &greenlight::fleet::Fleet::schema());
     // The comparison notices what it is there for.
     let now: Value = serde_json::from_str(&json::schema()).expect("JSON");
     for (at, change) in [

@@ -4,10 +4,8 @@ use std::{path::Path, time::Duration};
 
 use serde_json::json;
 
-use super::{
-    words::printable,
-    world::{Real, Seen},
-};
+use super::world::{Real, Seen};
+use crate::output::words::printable;
 use crate::{
     commands::{Failure, show},
     edge::terminal,

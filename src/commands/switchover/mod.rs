@@ -4,14 +4,13 @@
 //! the machine in [`crate::switchover`] decides; this command only gives it a world, a journal and Ctrl-C.
 
 mod confirm;
-mod display;
+pub(super) mod display;
 mod end;
 mod evidence;
-mod flags;
+pub(super) mod flags;
 mod journal;
 mod probe;
-mod signals;
-mod words;
+pub(super) mod signals;
 mod world;
 
 use super::{Failure, World, block_on_to_the_end, check, show, target};

@@ -73,7 +73,9 @@ impl Probing {
         let Some(probe) = self.ready.take() else { return };
         let news = Arc::clone(&self.news);
         let running = probe.start(Arc::new(move |new| {
-            news.lock().unwrap_or_else(PoisonError::into_inner).push((clock::now(), new));
+            news.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push((clock::now(), new));
         }));
         self.running.replace(Some(running));
     }

@@ -35,7 +35,7 @@ use crate::{
     model::{Phase, Replication},
     output::{self, View},
     policy::Policy,
-    report::{Headline, Report},
+    report::{CheckReport, Report},
     situation::Situation,
     switchover::{
         deployment::{Identity, Look},
@@ -58,7 +58,7 @@ const CHECK_WITHIN: Duration = Duration::from_secs(300);
 const ENDPOINT_FOLLOWS_WITHIN: Duration = Duration::from_secs(60);
 /// Time between two of these.
 const ENDPOINT_PAUSE: Duration = Duration::from_secs(2);
-/// Checks that fail as long as the endpoint's name still leads to the old side.
+/// Checks that block as long as the endpoint's name still leads to the old side.
 const ENDPOINT_CHECKS: &[&str] = &["version-in-force", "production-writable"];
 
 /// A report with the facts behind it.
@@ -272,13 +272,18 @@ impl<'a> Real<'a> {
         Sample { lag, obstacles, lock }
     }
 
-    /// Whether the production endpoint leads to the new side yet, as far as the verification tells.
-    fn endpoint_follows(report: &Report) -> bool {
-        report.headline != Headline::NotDetermined
-            && !report
-                .checks
-                .iter()
-                .any(|check| ENDPOINT_CHECKS.contains(&check.id) && check.open(report.fail_on) > 0)
+    /// Whether the production endpoint can be reached and leads to the new side, as far as the verification tells. What
+    /// fails otherwise will fail again.
+    fn endpoint_follows(seen: &Seen) -> bool {
+        let reached = seen
+            .facts
+            .green
+            .as_ref()
+            .is_some_and(|green| green.known().is_some());
+        let elsewhere = |check: &CheckReport| {
+            ENDPOINT_CHECKS.contains(&check.id) && (check.open(Level::Blocker) > 0 || check.open_unseen())
+        };
+        reached && !seen.report.checks.iter().any(elsewhere)
     }
 }
 
@@ -413,7 +418,7 @@ impl World for Real<'_> {
             let seen = self.collect(Phase::Verify).await;
             let late = begun.elapsed() >= ENDPOINT_FOLLOWS_WITHIN;
             match seen {
-                Ok(seen) if late || Self::endpoint_follows(&seen.report) => {
+                Ok(seen) if late || Self::endpoint_follows(&seen) => {
                     let verified = evidence::verified(&seen.report);
                     self.remark(&seen);
                     self.seen.replace(Some(seen));

@@ -296,7 +296,9 @@ impl Cause {
             Self::NotAllowedFromHere { .. } => {
                 "have a line added to pg_hba.conf, or use another user or network"
             }
-            Self::NoDatabase { .. } => "check the database's name",
+            Self::NoDatabase { .. } => {
+                "check the database's name (--dbname, or the one in the connection string)"
+            }
             Self::DatabaseClosed { .. } => "allow connections to it, or leave this database out",
             Self::NoConnectPrivilege { .. } => "run GRANT CONNECT ON DATABASE for the user",
             Self::TooManyConnections { .. } => {

@@ -34,6 +34,10 @@ pub(super) enum Kind {
     /// The deadline of the whole look.
     Late,
     Unreachable,
+    /// RDS takes no more calls for now.
+    Throttled,
+    /// RDS cannot answer for now.
+    Unavailable,
     /// Any other answer of the service.
     Fault,
 }
@@ -106,6 +110,10 @@ fn of_code(code: &str) -> Kind {
         | "MissingAuthenticationToken"
         | "MissingAuthenticationTokenException"
         | "AuthFailure" => Kind::BadCredentials,
+        "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequestsException" => {
+            Kind::Throttled
+        }
+        "InternalFailure" | "InternalError" | "ServiceUnavailable" => Kind::Unavailable,
         _ if code.ends_with("NotFound") || code.ends_with("NotFoundFault") => Kind::NotFound,
         _ => Kind::Fault,
     }
@@ -173,7 +181,9 @@ pub enum RdsError {
         cluster: String,
     },
     /// The identity may not make the call that everything starts from.
-    #[error("AWS does not allow rds:{action}: {message}")]
+    #[error(
+        "AWS does not allow rds:{action}: {message}; `greenlight iam-policy` prints the rights that are needed"
+    )]
     Denied {
         /// The action.
         action: &'static str,
@@ -277,7 +287,7 @@ impl RdsError {
                 region: place.to_owned(),
                 message,
             },
-            Kind::NotFound | Kind::Fault => Self::Fault {
+            Kind::NotFound | Kind::Fault | Kind::Throttled | Kind::Unavailable => Self::Fault {
                 action,
                 code,
                 message,

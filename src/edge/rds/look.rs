@@ -5,7 +5,7 @@ use aws_sdk_rds::{Client, types::SourceType};
 
 use super::{Start, error::Failed, read::Reader};
 use crate::{
-    facts::rds::{Deployment, Event, Instance, ParameterGroup, Topology},
+    facts::rds::{Cluster, Deployment, Event, Instance, ParameterGroup, Topology},
     model::Arn,
 };
 
@@ -65,6 +65,14 @@ impl Lookout {
             Some(start) => Ok(Some(start.topology(&self.reader, deployment).await?)),
             None => Ok(None),
         }
+    }
+
+    /// One cluster; none where it is gone.
+    ///
+    /// # Errors
+    /// [`Blind`].
+    pub async fn cluster(&self, id: &str) -> Result<Option<Cluster>, Blind> {
+        Ok(self.reader.cluster(id).await?)
     }
 
     /// One instance; none where it is gone.

@@ -123,7 +123,11 @@ pub(super) fn milestones(change: &Change) -> Vec<(&'static str, Timestamp, Strin
     let asked = since(times.evidence, times.requested, "after the facts");
     let looked = since(times.last_look, times.requested, "after the last look");
     let both = [asked, looked];
-    let both: Vec<&str> = both.iter().map(String::as_str).filter(|s| !s.is_empty()).collect();
+    let both: Vec<&str> = both
+        .iter()
+        .map(String::as_str)
+        .filter(|s| !s.is_empty())
+        .collect();
     add("request about to leave", times.requested, both.join(", "));
     add(
         "RDS answered",
@@ -147,7 +151,10 @@ fn subject(change: &Change) -> Vec<Block> {
     let header = &change.header;
     let judged = change.decided_on().and_then(|c| c.report.as_ref());
     let mut facts = vec![
-        ("deployment".into(), text(format!("{} ({})", header.name, header.config.identity.id))),
+        (
+            "deployment".into(),
+            text(format!("{} ({})", header.name, header.config.identity.id)),
+        ),
         (
             "account and region".into(),
             text(format!(
@@ -195,9 +202,9 @@ fn subject(change: &Change) -> Vec<Block> {
 }
 
 fn runs(change: &Change) -> Vec<Block> {
-    let milestones = milestones(change).into_iter().map(|(label, at, note)| {
-        vec![text(label), text(when(at)), text(note)]
-    });
+    let milestones = milestones(change)
+        .into_iter()
+        .map(|(label, at, note)| vec![text(label), text(when(at)), text(note)]);
     let runs = change.runs.iter().enumerate().take(ROWS).map(|(n, run)| {
         let by = &run.by;
         let mut what = run.outcome.clone().unwrap_or_else(|| "no end on record".into());
@@ -205,7 +212,11 @@ fn runs(change: &Change) -> Vec<Block> {
             what.push_str(&format!("; Ctrl-C at {}, went on", when(*first)));
         }
         vec![
-            text(if n == 0 { "1".into() } else { format!("{} (taken up again)", n + 1) }),
+            text(if n == 0 {
+                "1".into()
+            } else {
+                format!("{} (taken up again)", n + 1)
+            }),
             text(when(run.began)),
             text(run.ended.map_or("–".into(), when)),
             text(format!("{} on {} (pid {})", by.user, by.host, by.pid)),
@@ -249,7 +260,11 @@ fn evidence(change: &Change) -> Vec<Block> {
         vec![
             text(when(check.evidence.at)),
             text(after(check.evidence.at, check.at)),
-            text(if why.is_empty() { verdict.into() } else { format!("{verdict}: {why}") }),
+            text(if why.is_empty() {
+                verdict.into()
+            } else {
+                format!("{verdict}: {why}")
+            }),
             text(counts),
             code(clip(&check.evidence.digest, 16)),
         ]
@@ -298,7 +313,9 @@ fn open(check: &Check) -> Vec<Block> {
 fn found(report: &Judged) -> Vec<Block> {
     let waived = |w: &Option<Accepted>| {
         w.as_ref().map_or(String::new(), |w| {
-            let by = w.by.as_ref().map_or(String::new(), |by| format!(", approved by {by}"));
+            let by =
+                w.by.as_ref()
+                    .map_or(String::new(), |by| format!(", approved by {by}"));
             format!("waived until {}{by}: {}", w.until, w.reason)
         })
     };
@@ -333,7 +350,10 @@ fn found(report: &Judged) -> Vec<Block> {
     })];
     let more = report.more + (report.findings.len() + report.unseen.len() - listed) as u64;
     if more > 0 {
-        blocks.push(Block::Text(format!("{} not listed here.", count(more, "more finding"))));
+        blocks.push(Block::Text(format!(
+            "{} not listed here.",
+            count(more, "more finding")
+        )));
     }
     blocks
 }
@@ -491,7 +511,10 @@ fn one_request(request: &Request) -> Vec<(String, Cell)> {
                 after(intent.at, request.at)
             )),
         ),
-        ("SwitchoverTimeout".into(), text(format!("{} s", intent.timeout.as_secs()))),
+        (
+            "SwitchoverTimeout".into(),
+            text(format!("{} s", intent.timeout.as_secs())),
+        ),
         ("newest event before".into(), text(mark)),
     ];
     if intent.failed_before {
@@ -560,7 +583,10 @@ fn rds(change: &Change) -> Vec<Block> {
                 Told::Cancelled(text) => format!("event of {}: {text}", when(*at)),
             },
         };
-        (e.at, vec![text(when(e.at)), text(since(e.at)), text(words), text("")])
+        (
+            e.at,
+            vec![text(when(e.at)), text(since(e.at)), text(words), text("")],
+        )
     });
     let mut rows: Vec<(Timestamp, Vec<Cell>)> = progress.chain(events).collect();
     rows.sort_by_key(|(at, _)| *at);
@@ -614,10 +640,7 @@ fn outage(change: &Change) -> Vec<Block> {
         let mut gaps = gap_rows("read", outage.began, &outage.reads.kept);
         if let Some(writes) = &outage.writes {
             facts.push(("writes".into(), text(writes.stream.to_string())));
-            facts.push((
-                "acknowledged writes".into(),
-                text(writes.kept()),
-            ));
+            facts.push(("acknowledged writes".into(), text(writes.kept())));
             gaps.extend(gap_rows("write", outage.began, &writes.stream.kept));
         }
         facts.push((
@@ -632,7 +655,14 @@ fn outage(change: &Change) -> Vec<Block> {
         if !gaps.is_empty() {
             blocks.push(Block::Table(Table {
                 about: "Gaps".into(),
-                columns: vec!["", "last success", "out", "first error", "first success", "answered by"],
+                columns: vec![
+                    "",
+                    "last success",
+                    "out",
+                    "first error",
+                    "first success",
+                    "answered by",
+                ],
                 rows: gaps,
                 folded: false,
             }));
@@ -691,7 +721,10 @@ fn options(change: &Change) -> Vec<Block> {
     let config = &change.header.config;
     let yes = |b: bool| if b { "yes" } else { "no" };
     let rows = [
-        ("--max-lag", format!("{} and {}", bytes(config.limits.bytes), span(config.limits.time))),
+        (
+            "--max-lag",
+            format!("{} and {}", bytes(config.limits.bytes), span(config.limits.time)),
+        ),
         ("--stable-for", span(config.stable_for)),
         ("--wait", span(config.wait)),
         ("--max-age", span(config.max_age)),
@@ -700,7 +733,9 @@ fn options(change: &Change) -> Vec<Block> {
         ("--yes", yes(config.yes).into()),
         ("--dry-run", yes(config.dry_run).into()),
     ];
-    let rows = rows.into_iter().map(|(name, value)| vec![code(name), text(value)]);
+    let rows = rows
+        .into_iter()
+        .map(|(name, value)| vec![code(name), text(value)]);
     vec![Block::Table(Table {
         about: "Options of the first run".into(),
         columns: vec!["option", "value"],
@@ -783,7 +818,10 @@ fn kind(record: &Record) -> &'static str {
 /// A record in one sentence.
 fn said(record: &Record) -> String {
     match record {
-        Record::Header(h) => format!("journal of {} ({}), begun by {}", h.name, h.config.identity.id, h.by),
+        Record::Header(h) => format!(
+            "journal of {} ({}), begun by {}",
+            h.name, h.config.identity.id, h.by
+        ),
         Record::Run { by, .. } => format!("a run by {by}"),
         Record::Locked { .. } => "the lock on blue is held".into(),
         Record::Checked { evidence, .. } => match &evidence.readiness {
@@ -797,10 +835,17 @@ fn said(record: &Record) -> String {
         }
         Record::Decided { dry_run: true, .. } => "ready, settled and fresh; dry run".into(),
         Record::Decided { .. } => "ready, settled and fresh: it may go ahead".into(),
-        Record::Confirmed { how: Consent::Typed, .. } => "confirmed by typing the deployment's name".into(),
-        Record::Confirmed { how: Consent::Flag, .. } => "confirmed by --yes".into(),
+        Record::Confirmed {
+            how: Consent::Typed, ..
+        } => "confirmed by typing the deployment's name".into(),
+        Record::Confirmed {
+            how: Consent::Flag, ..
+        } => "confirmed by --yes".into(),
         Record::Intent { intent, .. } => {
-            format!("about to send SwitchoverBlueGreenDeployment, timeout {} s", intent.timeout.as_secs())
+            format!(
+                "about to send SwitchoverBlueGreenDeployment, timeout {} s",
+                intent.timeout.as_secs()
+            )
         }
         Record::Withdrawn { .. } => "not sent after all".into(),
         Record::Answered { answer, .. } => match answer {

@@ -1,0 +1,9 @@
+//! `greenlight switchover`, the shipped binary, on a local RDS with real servers: what it does, what it never does, and
+//! what it says. Patience is short here, and the order of things the same.
+
+mod happy;
+mod killed;
+mod record;
+mod refused;
+mod stage;
+mod trouble;

@@ -1,0 +1,219 @@
+//! It does not go: not ready, not known, not calm, not alone, not there. Nothing is asked of RDS, and the exit code says
+//! which it was.
+
+use std::time::Duration;
+
+use super::stage::{Stage, ended, guide, quiet};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_ready_or_not_known_is_not_switched_over() {
+    let stage = Stage::new(quiet()).await;
+    let (blue, green) = (
+        stage.sandbox.blue().expect("blue"),
+        stage.sandbox.green().expect("green"),
+    );
+
+    // A dry run stops before the question, and its journal is gone on with.
+    stage
+        .run("a.journal", &["--dry-run"])
+        .await
+        .with(0)
+        .says("DRY RUN");
+    stage
+        .run("a.journal", &["--only", "sequences"])
+        .await
+        .with(2)
+        .says("--skip");
+
+    // A slot of somebody else on blue blocks.
+    let slot = "select pg_create_logical_replication_slot('theirs', 'pgoutput')";
+    blue.execute("main", slot).await.expect("a slot");
+    stage
+        .run("a.journal", &[])
+        .await
+        .with(10)
+        .says("external-logical-slots")
+        .says("NOT READY");
+    blue.execute("main", "select pg_drop_replication_slot('theirs')")
+        .await
+        .expect("dropped");
+
+    // Without pg_monitor sessions are hidden: unknown is not ready.
+    green
+        .execute("postgres", "revoke pg_monitor from greenlight")
+        .await
+        .expect("revoked");
+    stage.run("a.journal", &[]).await.with(11).says("NOT DETERMINED");
+    green
+        .execute("postgres", "grant pg_monitor to greenlight")
+        .await
+        .expect("granted");
+
+    // Without a terminal nobody can be asked.
+    stage
+        .run("b.journal", &["--ask"])
+        .await
+        .with(20)
+        .says("no terminal");
+
+    assert_eq!(stage.asked(), 0);
+    assert_eq!(stage.statuses().0, "AVAILABLE");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lag_that_never_settles_is_refused_with_its_reason() {
+    let stage = Stage::new(quiet()).await;
+    let link = stage.sandbox.replication("main-to-14").expect("it replicates");
+    let blue = stage.sandbox.blue().expect("blue");
+    link.replication.pause_apply("main").await.expect("paused");
+    let rows =
+        "insert into orders (customer_id, total) select 1 + n % 200, n from generate_series(1, 30000) n";
+    blue.execute("main", rows).await.expect("rows");
+    let behind = stage.run("a.journal", &["--wait", "4s"]).await.with(20);
+    behind.says("REFUSED").says("main is").says("behind");
+    assert_eq!(stage.asked(), 0);
+
+    // Once it has caught up, the same journal goes on, and a lag in between begins the calm anew.
+    link.replication.resume_apply("main").await.expect("resumed");
+    let run = stage.spawn("a.journal", &["--format", "json"]);
+    let ended = ended(run).await.with(0);
+    let calm = ended.events().iter().filter(|e| e["event"] == "sample").count();
+    assert!(calm >= 2, "it was watched");
+    assert_eq!(stage.asked(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_rds_would_refuse_on_is_waited_for() {
+    let stage = Stage::new(quiet()).await;
+    let (blue, green) = (
+        stage.sandbox.blue().expect("blue"),
+        stage.sandbox.green().expect("green"),
+    );
+    // A writer on green and DDL on blue begin while it settles, so that only the looks in between can see them.
+    let run = stage.spawn(
+        "a.journal",
+        &["--format", "json", "--stable-for", "6s", "--wait", "12s"],
+    );
+    stage.until_lines("a.journal", 4).await;
+    let writer = green.connect("main").await.expect("a session");
+    let write = "set default_transaction_read_only = off; begin; create temporary table t (); insert into t default values; \
+                 update customers set email = email where id = 1";
+    writer.batch_execute(write).await.expect("it writes");
+    let changer = blue.connect("main").await.expect("a session");
+    changer
+        .batch_execute("begin; alter table orders add column late text")
+        .await
+        .expect("it changes");
+    let ended = ended(run).await.with(20).says("REFUSED");
+    let events = ended.events();
+    let seen = |check: &str| events.iter().any(|e| e["obstacles"].to_string().contains(check));
+    assert!(seen("writes-on-green") && seen("running-ddl"), "{}", ended.stdout);
+    assert_eq!(stage.asked(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_that_is_deleted_midway_is_noticed() {
+    let stage = Stage::new(quiet()).await;
+    let run = stage.spawn("a.journal", &["--stable-for", "4s"]);
+    stage.until_lines("a.journal", 4).await;
+    let id = stage.sandbox.rds().deployment("main-to-14").expect("there").id;
+    stage
+        .sandbox
+        .rds()
+        .edit(|account| account.deployments.remove(&id));
+    ended(run).await.with(20).says("no longer exists");
+    assert_eq!(stage.asked(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_that_somebody_else_switches_over_midway_is_noticed() {
+    let stage = Stage::new(quiet()).await;
+    let run = stage.spawn("a.journal", &["--stable-for", "4s"]);
+    stage.until_lines("a.journal", 4).await;
+    stage.sandbox.rds().edit(|account| {
+        for deployment in account.deployments.values_mut() {
+            deployment.status = "SWITCHOVER_IN_PROGRESS".to_owned();
+        }
+    });
+    ended(run).await.with(20).says("did not start is under way");
+    assert_eq!(stage.asked(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_operators_exactly_one_acts() {
+    let load = "writers = 2\ndatabases = [\"main\"]";
+    let stage = Stage::new(guide(load).expect("a scenario")).await;
+    // Different journals: only the lock on blue can keep them apart. The same journal: its own lock does.
+    let (one, two) = (stage.spawn("a.journal", &[]), stage.spawn("b.journal", &[]));
+    let (one, two) = tokio::join!(ended(one), ended(two));
+    let mut codes = [one.code, two.code];
+    codes.sort_unstable();
+    assert_eq!(
+        codes,
+        [Some(0), Some(20)],
+        "{}\n{}\n{}\n{}",
+        one.stdout,
+        one.stderr,
+        two.stdout,
+        two.stderr
+    );
+    let loser = if one.code == Some(20) { one } else { two };
+    // The slower one met the lock, or found that it had been done already.
+    assert!(
+        ["is held by backend", "switched over already", "under way"]
+            .iter()
+            .any(|text| loser.stdout.contains(text)),
+        "{}",
+        loser.stdout
+    );
+    assert_eq!(stage.asked(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_operators_with_one_journal_do_not_get_in_each_others_way() {
+    let stage = Stage::new(quiet()).await;
+    let first = stage.spawn("a.journal", &["--stable-for", "3s", "--dry-run"]);
+    stage.until_lines("a.journal", 3).await;
+    stage
+        .run("a.journal", &[])
+        .await
+        .with(20)
+        .says("another switchover of this deployment")
+        .says("operator@");
+    // Another journal meets the lock on blue, which names its holder.
+    stage.run("b.journal", &[]).await.with(20).says("role greenlight");
+    ended(first).await.with(0);
+    assert_eq!(stage.asked(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_that_is_lost_is_noticed_before_anything_is_sent() {
+    let stage = Stage::new(quiet()).await;
+    let run = stage.spawn("a.journal", &["--stable-for", "8s"]);
+    stage.until_lines("a.journal", 4).await;
+    let blue = stage.sandbox.blue().expect("blue");
+    let end = "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'";
+    blue.execute("postgres", end).await.expect("ended");
+    ended(run).await.with(20).says("the lock on blue is not held");
+    assert_eq!(stage.asked(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_before_the_request_changes_nothing() {
+    let stage = Stage::new(quiet()).await;
+    let run = stage.spawn("a.journal", &["--stable-for", "20s"]);
+    stage.until_lines("a.journal", 4).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    interrupt(&run);
+    ended(run).await.with(130).says("INTERRUPTED");
+    assert_eq!(stage.asked(), 0);
+}
+
+fn interrupt(child: &tokio::process::Child) {
+    let pid = child.id().expect("it runs").to_string();
+    let sent = std::process::Command::new("kill")
+        .args(["-INT", &pid])
+        .status()
+        .expect("kill runs");
+    assert!(sent.success());
+}
