@@ -421,6 +421,12 @@ pub struct CollectArgs {
     /// How the databases are reached
     #[command(flatten)]
     pub databases: DatabaseArgs,
+    /// For sharing: names of databases, schemas, tables, roles, hosts, accounts and tags, and SQL, become pseudonyms
+    #[arg(long)]
+    pub redact: bool,
+    /// The same word gives the same pseudonyms again; without it they are new each time
+    #[arg(long, value_name = "WORD", requires = "redact")]
+    pub redact_key: Option<String>,
     /// Where the facts go (default: stdout); readable by the owner alone
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,

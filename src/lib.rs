@@ -28,6 +28,7 @@ pub mod permissions;
 pub mod plan;
 pub mod policy;
 pub mod prepare;
+pub mod redact;
 pub mod report;
 pub mod situation;
 pub mod switchover;

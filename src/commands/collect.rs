@@ -3,8 +3,9 @@
 use super::{Failure, World, target};
 use crate::{
     cli::CollectArgs,
-    edge::{files, terminal},
+    edge::{files, random, terminal},
     exit::Exit,
+    redact,
 };
 
 pub(super) async fn run(args: CollectArgs, world: &World) -> Result<Exit, Failure> {
@@ -14,6 +15,21 @@ pub(super) async fn run(args: CollectArgs, world: &World) -> Result<Exit, Failur
         only: &[],
     };
     let facts = target::read(&args.target, &args.aws, &args.databases, wanted, world).await?;
+    let facts = if args.redact {
+        let key = match &args.redact_key {
+            Some(word) => word.as_bytes().to_vec(),
+            None => random::bytes().map_err(|e| Failure {
+                exit: Exit::Fault,
+                message: e.to_string(),
+            })?,
+        };
+        redact::redact(&facts, &key).map_err(|e| Failure {
+            exit: Exit::Fault,
+            message: format!("the redacted facts cannot be read again: {e}"),
+        })?
+    } else {
+        facts
+    };
     let mut text = serde_json::to_string_pretty(&facts).map_err(|e| Failure {
         exit: Exit::Fault,
         message: format!("cannot write the facts as JSON: {e}"),

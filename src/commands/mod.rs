@@ -23,9 +23,12 @@ use clap::{CommandFactory as _, Parser as _};
 
 use crate::{
     cli::{Cli, Command, EngineChoice, SchemaOf},
-    edge::{auth::LOG_CEILINGS, env::Env, files::FileError, terminal},
+    edge::{auth::LOG_CEILINGS, connect::printable, env::Env, files::FileError, terminal},
     exit::Exit,
-    model::Engine,
+    model::{
+        Engine,
+        secret::{Secret, remember},
+    },
     output, permissions,
 };
 
@@ -126,8 +129,17 @@ pub fn run_from(args: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
         color: cli.color,
         verbose: cli.verbose,
     };
+    secrets(&world.env);
     log(&world);
-    let outcome = dispatch(cli.command, &world);
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        terminal::say(&fault(panic.payload_as_str(), place.as_deref()));
+    }));
+    let Ok(outcome) =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatch(cli.command, &world)))
+    else {
+        return Exit::Fault;
+    };
     match outcome {
         Ok(exit) => exit,
         Err(failure) => {
@@ -135,6 +147,45 @@ pub fn run_from(args: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
             failure.exit
         }
     }
+}
+
+/// What to say of a fault in greenlight itself. What it met is in one line, since it may come from anywhere.
+fn fault(met: Option<&str>, place: Option<&str>) -> String {
+    format!(
+        "error: a fault in greenlight at {}: {}; please report it, with the command line and -v",
+        place.unwrap_or("an unknown place"),
+        printable(met.unwrap_or("it says no more"))
+    )
+}
+
+/// Secrets that the environment gives, and that others may repeat.
+fn secrets(env: &Env) {
+    let plain = [
+        "PGPASSWORD",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_SECURITY_TOKEN",
+    ];
+    let proxies = [
+        "HTTPS_PROXY",
+        "https_proxy",
+        "HTTP_PROXY",
+        "http_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+    ];
+    let of_proxy = |url: &str| {
+        let (user, _) = url
+            .split_once("://")
+            .map_or(url, |(_, rest)| rest)
+            .rsplit_once('@')?;
+        Some(user.split_once(':')?.1.to_owned())
+    };
+    let given = plain
+        .into_iter()
+        .filter_map(|name| env.get(name).map(str::to_owned));
+    let behind = proxies.into_iter().filter_map(|name| of_proxy(env.get(name)?));
+    given.chain(behind).for_each(|text| remember(Secret::new(text)));
 }
 
 fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
@@ -229,8 +280,28 @@ fn log(world: &World) {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| terminal::Log)
         .with_target(false)
         .without_time()
         .init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_one_line_with_its_place() {
+        let text = fault(Some("met\n\u{1b}[31mthis"), Some("src/x.rs:1:2"));
+        assert_eq!(
+            text,
+            "error: a fault in greenlight at src/x.rs:1:2: met  [31mthis; please report it, with the command line and -v"
+        );
+        remember(Secret::new("planted-in-a-fault"));
+        let text = fault(Some("unwrapped planted-in-a-fault"), None);
+        assert!(
+            !crate::model::secret::blotted(&text).contains("planted"),
+            "{text}"
+        );
+    }
 }

@@ -1,6 +1,6 @@
 //! From flags to facts: which cluster, which servers, as whom, through what.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use aws_config::SdkConfig;
 use jiff::Timestamp;
@@ -18,7 +18,7 @@ use crate::{
         deadline,
         postgres::Manners,
         rds::{self, Endpoint, RdsRequest},
-        terminal::Progress,
+        terminal::{self, Progress},
         tls::{Roots, TlsMode, TlsSettings},
     },
     facts::{Fact, Facts, Request, Why},
@@ -100,12 +100,25 @@ pub(super) async fn find(
     progress: &Progress,
 ) -> Result<Target, Failure> {
     let ways = Ways::of(databases)?;
-    match (&target.blue_url, subject(target)) {
+    let found = match (&target.blue_url, subject(target)) {
         (Some(blue), _) => from_urls(target, blue, databases, &ways, aws, world).await,
         (None, Some(subject)) => from_rds(target, subject, aws, databases, &ways, world, progress).await,
         (None, None) => Err(Failure::usage(
             "say what to look at: --cluster, --instance, --deployment, --blue-url or --facts",
         )),
+    }?;
+    roots_end(&found);
+    Ok(found)
+}
+
+/// Says which of the roots in use end soon.
+fn roots_end(target: &Target) {
+    let verifying = [Some(&target.blue), target.green.as_ref()].into_iter().flatten();
+    let notes = verifying
+        .filter(|spec| spec.tls.effective_mode().verifies())
+        .filter_map(|spec| spec.tls.roots.note(clock::now()));
+    for note in notes.collect::<BTreeSet<String>>() {
+        terminal::say(&format!("note: the root {note}"));
     }
 }
 

@@ -13,6 +13,7 @@ use super::{
     deadline::{self, Passed},
     env::Env,
 };
+use crate::model::secret::{Secret, remember};
 
 /// `--region`, `--profile`, `--endpoint-url`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -158,7 +159,13 @@ pub async fn credentials(config: &SdkConfig) -> Result<(), AwsError> {
     };
     match deadline::bound(provider.provide_credentials()).await {
         Err(passed) => Err(AwsError::Late(passed)),
-        Ok(Ok(_)) => Ok(()),
+        Ok(Ok(found)) => {
+            remember(Secret::new(found.secret_access_key()));
+            if let Some(token) = found.session_token() {
+                remember(Secret::new(token));
+            }
+            Ok(())
+        }
         Ok(Err(e)) => {
             let whole = chain(&e);
             // The error's kind is not exported by the SDK crate: its words are.

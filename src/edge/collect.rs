@@ -119,8 +119,20 @@ pub async fn collect(
     let follows = situation.replication != Some(Replication::Physical)
         && blue_first.is_ok()
         && matches!(green_first, Some(Ok(_)));
+    // The lag is looked at on a session of its own on either side, where there is one to spare.
+    let tight = match (&blue_first, &green_first) {
+        (Ok(blue), Some(Ok(green))) if follows => {
+            let (blue, green) = tokio::join!(
+                postgres::room(blue, order.manners),
+                postgres::room(green, order.manners)
+            );
+            (blue.is_tight(), green.is_tight())
+        }
+        _ => (false, false),
+    };
     let sample = async {
         match green {
+            Some(_) if follows && (tight.0 || tight.1) => vec![no_room(tight)],
             Some(green) if follows => lag(blue, green, order.lag_samples, order.lag_interval).await,
             _ => Vec::new(),
         }
@@ -175,6 +187,22 @@ fn bare(spec: &ConnectSpec, session: &Session) -> ServerFacts {
         version: version(session),
         probes: Default::default(),
         databases: Default::default(),
+    }
+}
+
+/// A look that was not taken, since it would have taken one of the last connections.
+fn no_room((blue, green): (bool, bool)) -> LagSample {
+    let why = |side: Side| {
+        Fact::unknown(
+            Why::Unreachable,
+            format!("{side} has no connection to spare, and the last ones are left to others"),
+        )
+    };
+    let other = || Fact::unknown(Why::NotAsked, "the other side has no connection to spare");
+    LagSample {
+        at: super::clock::now(),
+        blue: if blue { why(Side::Blue) } else { other() },
+        green: if green { why(Side::Green) } else { other() },
     }
 }
 

@@ -32,6 +32,7 @@ pub use tunnel::Tunnels;
 
 use super::{
     auth::{Authenticator, Credentials, Login, Method, Origin},
+    clock,
     conninfo::{ConnInfo, ConnInfoError, GivenIn},
     deadline,
     env::Env,
@@ -323,6 +324,16 @@ impl Session {
         settings::version_number(&self.server_version)
     }
 
+    /// Closes the session as the protocol has it, and waits for the server to hang up (two seconds at most); dropping it only
+    /// cuts the connection.
+    pub async fn close(self) {
+        let Self {
+            client, mut driver, ..
+        } = self;
+        drop(client);
+        let _sent = timeout(Duration::from_secs(2), &mut driver.task).await;
+    }
+
     /// Why the connection ended, when it has. A query that was under way may have the server's last words as its error; one
     /// that comes later says "connection closed" and no more.
     pub fn ended_because(&self) -> Option<&str> {
@@ -488,7 +499,16 @@ async fn log_in(
     });
     let driver = Driver { task, ended };
 
-    spec.auth.warn_once(&credentials.warnings);
+    let mut warnings = credentials.warnings.clone();
+    if let Transport::Tls {
+        certificate: Some(certificate),
+        ..
+    } = &transport
+    {
+        let note = certificate.note(clock::now());
+        warnings.extend(note.map(|note| format!("{}: {note}", spec.endpoint())));
+    }
+    spec.auth.warn_once(&warnings);
     at.set(Phase::Settings);
     let settled = Settled {
         client: &client,
@@ -517,7 +537,7 @@ async fn log_in(
         credentials_from: credentials.origin.clone(),
         transport,
         settings_sent: sent,
-        warnings: credentials.warnings.clone(),
+        warnings,
         driver,
     })
 }

@@ -17,6 +17,7 @@ pub mod pager;
 pub mod pgpass;
 pub mod postgres;
 pub mod probe;
+pub mod random;
 pub mod rds;
 pub mod sampler;
 pub mod service;

@@ -17,7 +17,7 @@ use crate::{
     catalogue::{Query, Scope},
     checks::{self, Check},
     facts::{DatabaseFacts, DbName, Fact, ProbeName, Rows, ServerFacts, Why},
-    model::{PgVersion, Side},
+    model::{PgVersion, Side, masking},
 };
 
 impl ConnectError {
@@ -146,7 +146,10 @@ pub(super) fn reason<T>(error: &tokio_postgres::Error) -> Fact<T> {
         }
         _ => Why::Error,
     };
-    Fact::unknown(why, format!("{} ({})", db.message(), db.code().code()))
+    Fact::unknown(
+        why,
+        format!("{} ({})", masking::text(db.message()), db.code().code()),
+    )
 }
 
 /// The innermost message of an error.
@@ -177,8 +180,11 @@ pub async fn probe(client: &Client, query: &Query, evidence_rows: u64) -> Fact<R
         Ok(_) => return Fact::unknown(Why::Error, "the server did not answer with one row"),
         Err(e) => return reason(e),
     };
-    match serde_json::from_str(text) {
-        Ok(rows) => Fact::Known(rows),
+    match serde_json::from_str::<Rows>(text) {
+        Ok(mut rows) => {
+            rows.rows.iter_mut().for_each(masking::row);
+            Fact::Known(rows)
+        }
         Err(e) => Fact::unknown(Why::Error, format!("the server's answer is no JSON: {e}")),
     }
 }
@@ -242,26 +248,92 @@ fn to_inspect(databases: &Fact<Rows>) -> (Vec<DbName>, BTreeMap<DbName, Database
     (open, closed)
 }
 
-/// Connections that may be opened beside those in use, leaving the reserved ones and a few for others.
-const ROOM: &str = "select greatest(1, pg_catalog.current_setting('max_connections')::int \
-     - pg_catalog.current_setting('superuser_reserved_connections')::int - 3 \
+/// Connections that are left beside those in use and the reserved ones (`reserved_connections` is new in 16, RDS has one of
+/// its own), how many more this role may open, and the databases with a limit of their own and what is left of it.
+const ROOM: &str = "select (pg_catalog.current_setting('max_connections')::int \
+     - pg_catalog.current_setting('superuser_reserved_connections')::int \
+     - coalesce(nullif(pg_catalog.current_setting('reserved_connections', true), '')::int, 0) \
+     - coalesce(nullif(pg_catalog.current_setting('rds.rds_superuser_reserved_connections', true), '')::int, 0) \
      - (select pg_catalog.count(*) from pg_catalog.pg_stat_activity where backend_type = 'client backend' or backend_type is null))::int, \
-     (select rolconnlimit from pg_catalog.pg_roles where rolname = current_user)";
+     (select case when rolconnlimit >= 0 then rolconnlimit \
+         - (select pg_catalog.count(*) from pg_catalog.pg_stat_activity where usesysid = r.oid)::int end \
+      from pg_catalog.pg_roles r where rolname = current_user), \
+     (select coalesce(pg_catalog.jsonb_object_agg(datname, datconnlimit \
+         - (select pg_catalog.count(*) from pg_catalog.pg_stat_activity where datid = d.oid)), '{}')::text \
+      from pg_catalog.pg_database d where datconnlimit >= 0 and datallowconn)";
+
+/// Connections that are left to others, whatever greenlight could still use.
+const LEFT_TO_OTHERS: i32 = 3;
+
+/// How long a server may take to end a session that was closed.
+const CLOSING: Duration = Duration::from_secs(4);
+
+/// How many connections may be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    /// Beside the one in use; with none, that one is closed before the next is opened.
+    beside: usize,
+    /// The one in use is the last that the server has.
+    last: bool,
+    /// What is left of databases with a limit of their own.
+    databases: BTreeMap<DbName, i64>,
+}
+
+impl Room {
+    /// As little as there can be.
+    fn least() -> Self {
+        Self {
+            beside: 0,
+            last: false,
+            databases: BTreeMap::new(),
+        }
+    }
+
+    /// Whether not even one more may be opened.
+    pub(super) fn is_tight(&self) -> bool {
+        self.beside == 0
+    }
+
+    /// Why a database is left alone for the sake of others.
+    fn refusal(&self, database: &str) -> Option<String> {
+        let left = self.databases.get(database).copied();
+        if self.last {
+            Some("the server had no other connection left, and the last one is not kept from others: end idle sessions or raise max_connections".to_owned())
+        } else if left.is_some_and(|left| left < 2) {
+            let left = left.unwrap_or_default().max(0);
+            Some(format!(
+                "{left} of the connections that its CONNECTION LIMIT allows are left, and the last one is not taken from others"
+            ))
+        } else {
+            None
+        }
+    }
+}
 
 /// How many sessions beside the first one may be opened.
-async fn room(session: &Session, manners: Manners) -> usize {
+pub(super) async fn room(session: &Session, manners: Manners) -> Room {
     let asked = tokio::time::timeout(manners.per_database, session.client.query_typed(ROOM, &[]));
     let Ok(Ok(Ok(rows))) = deadline::bound(asked).await else {
-        return 1;
+        return Room::least();
     };
-    let Some(row) = rows.first() else { return 1 };
-    let free: i32 = row.try_get(0).unwrap_or(1);
-    let limit: i32 = row.try_get(1).unwrap_or(-1);
-    let limit = if limit < 0 { i32::MAX } else { (limit - 1).max(1) };
-    manners
-        .connections
-        .min(usize::try_from(free.min(limit)).unwrap_or(1))
-        .max(1)
+    let Some(row) = rows.first() else {
+        return Room::least();
+    };
+    let Ok(left) = row.try_get::<_, i32>(0) else {
+        return Room::least();
+    };
+    let role = row
+        .try_get::<_, Option<i32>>(1)
+        .ok()
+        .flatten()
+        .unwrap_or(i32::MAX);
+    let limits: String = row.try_get(2).unwrap_or_default();
+    let most = left.saturating_sub(LEFT_TO_OTHERS).min(role).max(0);
+    Room {
+        beside: manners.connections.min(usize::try_from(most).unwrap_or_default()),
+        last: left <= 0,
+        databases: serde_json::from_str(&limits).unwrap_or_default(),
+    }
 }
 
 /// Asks a server everything in the plan; `first` is a session that is already open.
@@ -275,35 +347,63 @@ pub async fn collect(
     let announced = version(&first);
     let role = first.user.clone();
     let spec = &spec.after(&first);
-    // The session at hand serves the server and its own database, in one trip; the other databases get one each. The server's
-    // probes are first in the queue.
-    let others = async {
-        let (server, room) = tokio::join!(probes(&first, &plan.server, manners), room(&first, manners));
-        let missing = Fact::unknown(Why::Error, "not asked");
-        let (open, mut databases) = to_inspect(server.get("databases").unwrap_or(&missing));
-        let total = open.len() + databases.len();
-        let own = open.contains(&spec.database);
-        let work = open
-            .into_iter()
-            .filter(|name| *name != spec.database)
-            .map(|name| async move {
-                let facts = one_database(spec, &name, &plan.database, manners).await;
-                (name, facts)
-            });
-        let mut done = stream::iter(work.collect::<Vec<_>>()).buffer_unordered(room);
-        while let Some((name, facts)) = done.next().await {
+    // The session at hand serves the server and its own database, in one trip. The server's probes are first in the queue.
+    let mut head =
+        Box::pin(async { tokio::join!(probes(&first, &plan.server, manners), room(&first, manners)) });
+    let mut own = Box::pin(probes(&first, &plan.database, manners));
+    let mut early = None;
+    let (server, room) = loop {
+        tokio::select! {
+            biased;
+            found = &mut head => break found,
+            found = &mut own, if early.is_none() => early = Some(found),
+        }
+    };
+    drop(head);
+    let own = async {
+        match early {
+            Some(found) => found,
+            None => own.await,
+        }
+    };
+
+    let missing = Fact::unknown(Why::Error, "not asked");
+    let (open, mut databases) = to_inspect(server.get("databases").unwrap_or(&missing));
+    let total = open.len() + databases.len();
+    let inspected = open.contains(&spec.database);
+    let mut others = Vec::new();
+    for name in open.into_iter().filter(|name| *name != spec.database) {
+        match room.refusal(&name) {
+            Some(why) => {
+                databases.insert(name, Fact::unknown(Why::Unreachable, why));
+            }
+            None => others.push(name),
+        }
+    }
+    let alone = room.is_tight();
+    let others = others.into_iter().map(async |name| {
+        let facts = one_database(spec, &name, &plan.database, manners, alone).await;
+        (name, facts)
+    });
+    let mut others = stream::iter(others).buffer_unordered(room.beside.max(1));
+    let done = async {
+        while let Some((name, facts)) = others.next().await {
             databases.insert(name, facts);
             progress(databases.len(), total);
         }
-        (server, databases, own, total)
     };
-    let own = probes(&first, &plan.database, manners);
-    let ((server, mut databases, inspected, total), own) = tokio::join!(biased; others, own);
+    let own = if alone {
+        let own = own.await;
+        first.close().await;
+        done.await;
+        own
+    } else {
+        tokio::join!(own, done).0
+    };
     if inspected {
         databases.insert(spec.database.clone(), Fact::Known(own));
         progress(databases.len(), total);
     }
-    drop(first);
     let version = server_version(&server).unwrap_or(announced);
     ServerFacts {
         endpoint: endpoint(spec),
@@ -329,10 +429,29 @@ async fn one_database(
     name: &str,
     list: &[(ProbeName, Query)],
     manners: Manners,
+    alone: bool,
 ) -> DatabaseFacts {
-    match connect(&spec.for_database(name)).await {
-        Ok(session) => Fact::Known(probes(&session, list, manners).await),
-        Err(e) => e.fact(),
+    let session = match connect_patiently(&spec.for_database(name), alone).await {
+        Ok(session) => session,
+        Err(e) => return e.fact(),
+    };
+    let facts = probes(&session, list, manners).await;
+    if alone {
+        session.close().await;
+    }
+    Fact::Known(facts)
+}
+
+/// Connects; where there is room for one session only, after the server has done with the one before.
+async fn connect_patiently(spec: &ConnectSpec, alone: bool) -> Result<Session, ConnectError> {
+    let begun = tokio::time::Instant::now();
+    loop {
+        match connect(spec).await {
+            Err(e) if alone && e.cause.code() == "too-many-connections" && begun.elapsed() < CLOSING => {
+                tokio::time::sleep(CLOSING / 40).await;
+            }
+            outcome => return outcome,
+        }
     }
 }
 

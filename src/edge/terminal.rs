@@ -1,6 +1,7 @@
 //! The terminal: how wide it is, whether it wants colour, and a line of progress on stderr.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     io::{self, IsTerminal as _, Write as _},
     sync::Mutex,
@@ -8,7 +9,11 @@ use std::{
 };
 
 use super::env::Env;
-use crate::{cli::Color, model::Side, output::Style};
+use crate::{
+    cli::Color,
+    model::{Side, secret::blotted},
+    output::{Style, text::printable},
+};
 
 /// How stdout wants a report.
 pub fn style(color: Color, verbose: bool, env: &Env) -> Style {
@@ -34,13 +39,44 @@ pub fn style(color: Color, verbose: bool, env: &Env) -> Style {
     }
 }
 
+/// A text that may hold our own colours, without anything else that moves a terminal: the last line of defence behind the
+/// renderers, which each escape what they show.
+fn tame(text: &str) -> Cow<'_, str> {
+    if !text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t')) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(|c: char| c.is_control() && !matches!(c, '\n' | '\t')) {
+        let (plain, odd) = rest.split_at(at);
+        out.push_str(plain);
+        let color = odd.strip_prefix("\x1b[").and_then(|code| {
+            let length = code.find(|c: char| !(c.is_ascii_digit() || c == ';'))?;
+            code[length..].starts_with('m').then_some(length + 3)
+        });
+        let length = match color {
+            Some(length) => {
+                out.push_str(&odd[..length]);
+                length
+            }
+            None => {
+                out.push('\u{FFFD}');
+                odd.chars().next().map_or(1, char::len_utf8)
+            }
+        };
+        rest = &odd[length..];
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
 /// Writes to stdout. A reader that went away (`| head`) is no error.
 ///
 /// # Errors
 /// Where stdout cannot be written, for example because the disk is full.
 pub fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(tame(text).as_bytes()).and_then(|()| out.flush()) {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
     }
@@ -49,7 +85,23 @@ pub fn print(text: &str) -> io::Result<()> {
 /// Says something on stderr.
 pub fn say(text: &str) {
     // Where stderr is gone there is nobody to tell.
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", blotted(&printable(text)));
+}
+
+/// Where the log goes: stderr, a line at a time, without the secrets of this process.
+#[derive(Clone, Copy, Debug)]
+pub struct Log;
+
+impl io::Write for Log {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = blotted(&tame(&String::from_utf8_lossy(line)));
+        io::stderr().lock().write_all(text.as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().lock().flush()
+    }
 }
 
 /// Puts a question on stderr, and stays behind it.
@@ -177,5 +229,20 @@ impl Progress {
             let _ = write!(io::stderr().lock(), "\r\x1b[K");
         }
         tracing::info!(seconds = self.begun.elapsed().as_secs_f64(), "collected");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_but_colours_reaches_the_terminal() {
+        assert_eq!(tame("a\x1b[1;31mred\x1b[0m\n\tb"), "a\x1b[1;31mred\x1b[0m\n\tb");
+        assert_eq!(
+            tame("\x1b[2J\x1b]0;title\x07\r\u{9b}2J\x1b"),
+            "\u{FFFD}[2J\u{FFFD}]0;title\u{FFFD}\u{FFFD}\u{FFFD}2J\u{FFFD}"
+        );
+        assert_eq!(tame("é✓"), "é✓");
     }
 }

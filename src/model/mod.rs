@@ -2,6 +2,7 @@
 
 mod engine;
 mod lsn;
+pub mod masking;
 mod names;
 pub mod secret;
 mod side;

@@ -3,7 +3,10 @@
 //! A [`Secret`] shows and serialises as `***`. The only way to the text is [`Secret::expose`], so that a search for that
 //! word lists every place where a password leaves the type.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError},
+};
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -12,6 +15,30 @@ pub const REDACTED: &str = "***";
 
 /// Shorter secrets are not looked for in other people's text: `a` as a password would blot out half of every message.
 const SHORTEST_SCRUBBED: usize = 3;
+
+/// Secrets as short as a word of our own messages are not looked for everywhere.
+const SHORTEST_REMEMBERED: usize = 8;
+
+/// Secrets of this process that somebody else may repeat: an API that echoes a request, a program, a proxy.
+static KNOWN: Mutex<Vec<Secret>> = Mutex::new(Vec::new());
+
+/// From now on this secret is blotted out of whatever [`blotted`] is asked about.
+pub fn remember(secret: Secret) {
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if secret.0.len() >= SHORTEST_REMEMBERED && !known.contains(&secret) {
+        known.push(secret);
+        // The longer one first, where one secret is part of another.
+        known.sort_by_key(|secret| std::cmp::Reverse(secret.0.len()));
+    }
+}
+
+/// A text with each secret that is remembered blotted out: the last line of defence before a text of strangers is shown.
+pub fn blotted(text: &str) -> String {
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    known
+        .iter()
+        .fold(text.to_owned(), |text, secret| secret.scrub(&text))
+}
 
 /// A password or token. `Debug`, `Display` and `Serialize` give `***`.
 ///
@@ -99,6 +126,17 @@ mod tests {
     fn reads_from_json() {
         let secret: Secret = serde_json::from_str("\"p\\\"w\"").expect("a string is a secret");
         assert_eq!(secret.expose(), "p\"w");
+    }
+
+    #[test]
+    fn remembered_secrets_are_blotted_out() {
+        remember(Secret::new("planted-remembered"));
+        remember(Secret::new("planted-remembered-longer"));
+        remember(Secret::new("short"));
+        assert_eq!(
+            blotted("planted-remembered, planted-remembered-longer, short"),
+            "***, ***, short"
+        );
     }
 
     #[test]

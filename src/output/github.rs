@@ -73,8 +73,9 @@ pub fn render(view: View<'_>) -> String {
     // A line that is no command, for the log.
     let _ = writeln!(
         out,
-        "greenlight: {kind} {}; {}; found {}; {} judged",
+        "greenlight: {kind} {}{}; {}; found {}; {} judged",
         summary::question(report),
+        summary::whereabouts(view).map_or(String::new(), |place| format!(": {}", one_line(&place))),
         one_line(&report.because),
         summary::found(report),
         count(report.coverage.judged as u64, "check"),

@@ -39,6 +39,8 @@ struct Run {
     automation_details: Value,
     invocations: [Value; 1],
     column_kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    properties: Option<Value>,
     results: Vec<SarifResult>,
 }
 
@@ -138,6 +140,7 @@ pub fn render(view: View<'_>) -> String {
                 "toolExecutionNotifications": notifications,
             })],
             column_kind: "unicodeCodePoints",
+            properties: summary::whereabouts(view).map(|place| json!({ "subject": one_line(&place) })),
             results,
         }],
     };

@@ -234,10 +234,27 @@ pub(super) fn rows(view: View<'_>) -> Vec<(&'static str, String)> {
         .collect()
 }
 
+/// What was asked about, in which Region and account, through which endpoint: a look at the wrong place must be seen. None
+/// where only databases were asked.
+pub(super) fn whereabouts(view: View<'_>) -> Option<String> {
+    let name = view.facts.request.subject.as_ref()?;
+    let place = view.facts.rds.known().map_or(String::new(), |r| {
+        let account = r
+            .account
+            .known()
+            .map_or(String::new(), |a| format!(", account {a}"));
+        let url = r
+            .endpoint_url
+            .as_ref()
+            .map_or(String::new(), |u| format!(", through {u}"));
+        format!(" in {}{account}{url}", r.region)
+    });
+    Some(format!("{name}{place}"))
+}
+
 fn subject(view: View<'_>) -> Vec<(&'static str, String)> {
     let mut rows = Vec::new();
     let situation = &view.report.situation;
-    let rds = view.facts.rds.known();
     let mut what = situation.engine.to_string();
     if let Some(source) = situation.source {
         what.push_str(&format!(" {source}"));
@@ -249,19 +266,8 @@ fn subject(view: View<'_>) -> Vec<(&'static str, String)> {
     if let Some(replication) = situation.replication {
         what.push_str(&format!(", {replication} replication"));
     }
-    if let Some(name) = &view.facts.request.subject {
-        let place = rds.map_or(String::new(), |r| {
-            let account = r
-                .account
-                .known()
-                .map_or(String::new(), |a| format!(", account {a}"));
-            let url = r
-                .endpoint_url
-                .as_ref()
-                .map_or(String::new(), |u| format!(", through {u}"));
-            format!(" in {}{account}{url}", r.region)
-        });
-        rows.push(("subject", format!("{name}{place}")));
+    if let Some(place) = whereabouts(view) {
+        rows.push(("subject", place));
     }
     rows.push(("upgrade", what));
     for (label, server) in [
@@ -279,6 +285,7 @@ fn subject(view: View<'_>) -> Vec<(&'static str, String)> {
             rows.push((label, text));
         }
     }
+    let rds = view.facts.rds.known();
     let deployment = rds.and_then(|r| r.deployment.known()).and_then(Option::as_ref);
     if let Some(deployment) = deployment {
         let details = deployment

@@ -123,6 +123,7 @@ impl FileLock {
         options.read(true).write(true).create(true).truncate(false);
         private(&mut options);
         let mut file = options.open(&path).map_err(io)?;
+        own(&path, &file).map_err(io)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -141,6 +142,22 @@ impl FileLock {
         file.write_all(text.as_bytes()).map_err(io)?;
         Ok(Self { _file: file })
     }
+}
+
+/// Refuses a file that was opened through a link: in a folder of others, somebody could have a file of ours emptied so.
+fn own(path: &Path, file: &File) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let (named, opened) = (std::fs::symlink_metadata(path)?, file.metadata()?);
+        let same = named.file_type().is_file() && (named.dev(), named.ino()) == (opened.dev(), opened.ino());
+        if !same || opened.nlink() > 1 {
+            return Err(io::Error::other("it is a link to another file"));
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (path, file);
+    Ok(())
 }
 
 /// Only the owner may read what is written.

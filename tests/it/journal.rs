@@ -28,7 +28,7 @@ pub(crate) fn actor() -> Actor {
     }
 }
 
-fn identity() -> Identity {
+pub(crate) fn identity() -> Identity {
     let resource = |name: &str| Resource {
         arn: format!("arn:aws:rds:eu-central-1:123456789012:cluster:{name}"),
         resource_id: Some(format!("cluster-{name}")),
@@ -94,6 +94,12 @@ fn written(folder: &Path) -> PathBuf {
         journal.append(record, at(9)).expect("it can be written");
     }
     path
+}
+
+/// A journal as it stands in its file.
+pub(crate) fn bytes() -> Vec<u8> {
+    let here = folder();
+    std::fs::read(written(here.path())).expect("a journal")
 }
 
 fn folder() -> tempfile::TempDir {

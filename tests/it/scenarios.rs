@@ -437,7 +437,11 @@ async fn judge(check: &Check, setup: &Setup, stage: &Stage<'_>) -> Verdict {
     };
     let (facts, _) = collect(&blue, green.as_ref(), wanted).await;
     let situation = Situation::of(&facts, Some(phase));
-    check.judge(&facts, &situation, &Policy::at(facts.collected_at))
+    let verdict = check.judge(&facts, &situation, &Policy::at(facts.collected_at));
+    if let Err(why) = crate::redact::same_verdict(check, &facts, Some(phase), &verdict) {
+        panic!("{}: {why}", check.page.id);
+    }
+    verdict
 }
 
 fn compare(verdict: &Verdict, expect: &Expect) -> Result<(), String> {

@@ -1,6 +1,6 @@
 //! Getting in: TLS, logins and what a session is allowed to do, against real servers and against hostile ones.
 
-mod certificates;
+pub(crate) mod certificates;
 mod hostile;
 mod logins;
 mod sessions;

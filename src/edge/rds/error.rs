@@ -10,6 +10,7 @@ use crate::{
         deadline::Passed,
     },
     facts::{Fact, Why},
+    model::secret::blotted,
 };
 
 /// Why a single call failed.
@@ -55,8 +56,8 @@ impl Failed {
             _ => Kind::Unreachable,
         };
         let message = match error.message() {
-            Some(message) => message.to_owned(),
-            None => chain(error),
+            Some(message) => blotted(message),
+            None => blotted(&chain(error)),
         };
         Self {
             action,

@@ -21,6 +21,9 @@ const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 const SECONDS_PER_DAY: i64 = 86_400;
 
+/// From how many days before its end a root or a certificate is warned about.
+pub const SOON_DAYS: u32 = 90;
+
 /// One trusted certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Root {
@@ -180,6 +183,26 @@ impl Roots {
     /// The roots that were left out because they have ended.
     pub fn ended(&self) -> &[Root] {
         &self.ended
+    }
+
+    /// What to tell the user about roots that have ended or end within [`SOON_DAYS`] days of `now`.
+    pub fn note(&self, now: Timestamp) -> Option<String> {
+        let soon = self.ending_within(now, SOON_DAYS);
+        let (first, count) = (soon.first()?, soon.len());
+        let fix = if self.is_bundled() {
+            "get a newer greenlight, or download Amazon's bundle and give it with --tls-ca FILE"
+        } else {
+            "get a current file"
+        };
+        let more = match count {
+            1 => String::new(),
+            _ => format!(" (the first of {count})"),
+        };
+        Some(format!(
+            "{:?} of {self} ends on {}{more}; {fix}",
+            first.name,
+            day(first.ends)
+        ))
     }
 
     /// The trusted roots that end within `days` days of `now`, soonest first.
@@ -388,6 +411,30 @@ pub(crate) mod tests {
             "soonest first"
         );
         assert!(roots.ending_within(just_before, 30).is_empty());
+    }
+
+    #[test]
+    fn the_end_is_warned_about_from_ninety_days_on() {
+        let roots = Roots::bundled();
+        let at = |day: &str| format!("{day}T00:00:00Z").parse::<Timestamp>().expect("a time");
+        assert_eq!(roots.note(at("2037-09-01")), None);
+        let note = roots.note(at("2037-11-01")).expect("a warning");
+        assert!(
+            note.contains("\"Starfield Services Root Certificate Authority - G2\"")
+                && note.contains("ends on 2037-12-31 (the first of 2); get a newer greenlight"),
+            "{note}"
+        );
+        let pem = certificate_pem();
+        let own = Roots::from_pem("ca.pem".into(), pem.as_bytes()).expect("a fresh certificate");
+        let end = own.trusted()[0].ends;
+        assert_eq!(own.note(end - jiff::SignedDuration::from_hours(91 * 24)), None);
+        let note = own
+            .note(end - jiff::SignedDuration::from_hours(89 * 24))
+            .expect("a warning");
+        assert!(
+            note.contains("of 1 root of ca.pem ends on") && note.ends_with("; get a current file"),
+            "{note}"
+        );
     }
 
     #[test]

@@ -26,7 +26,11 @@ use x509_parser::{
     prelude::{FromDer, X509Certificate},
 };
 
-use super::{Roots, TlsMode};
+use super::{
+    Roots, TlsMode,
+    roots::{SOON_DAYS, day},
+};
+use crate::edge::connect::printable;
 
 /// Names are for people: a certificate with thousands of them is cut here.
 const MOST_NAMES: usize = 20;
@@ -47,6 +51,19 @@ pub struct ServerCertificate {
 }
 
 impl ServerCertificate {
+    /// What to tell the user about a certificate that ends within [`SOON_DAYS`] days of `now`.
+    pub fn note(&self, now: Timestamp) -> Option<String> {
+        let left = self.ends.as_second() - now.as_second();
+        (left <= i64::from(SOON_DAYS) * 86_400).then(|| {
+            let name = self.names.first().map_or("nobody", String::as_str);
+            format!(
+                "the server's certificate, made out to {}, ends on {}; see that it is renewed before",
+                printable(name),
+                day(self.ends)
+            )
+        })
+    }
+
     /// Reads a DER certificate; `None` when it is not one.
     pub fn from_der(der: &[u8]) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;

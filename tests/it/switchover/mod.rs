@@ -5,7 +5,7 @@ mod happy;
 mod killed;
 mod record;
 mod refused;
-mod stage;
+pub(crate) mod stage;
 mod stories;
 mod terminal;
 mod trouble;

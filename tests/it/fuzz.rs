@@ -1,0 +1,485 @@
+//! Readers of what others write, under bytes that nobody meant: each ends in a value or an error, soon, and never in a panic.
+//!
+//! Every target starts from a seed that is right and changes it, byte by byte and piece by piece, with pieces of other seeds.
+//! A run is short and the same each time; `FUZZ_SECONDS=300 cargo test --test it fuzz::` goes on for longer, each time
+//! elsewhere. What was found is kept as named tests.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use greenlight::{
+    baseline, catalogue, config, drift,
+    edge::{conninfo::ConnInfo, env::Env, pgpass, service},
+    exit::Exit,
+    facts::{Fact, Facts},
+    model::{Phase, masking},
+    output::{self, Format, Style, View},
+    plan,
+    policy::Policy,
+    redact,
+    report::Report,
+    situation::Situation,
+    switchover::journal,
+};
+
+/// Whatever a single input may take: it is a debug build on a busy machine.
+const SLOWEST: Duration = Duration::from_secs(10);
+
+/// xorshift, so that a short run is the same each time.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        usize::try_from(self.next() % u64::try_from(limit.max(1)).expect("small")).expect("below a usize")
+    }
+}
+
+/// Bytes that formats trip over.
+const AWKWARD: [&str; 30] = [
+    "",
+    "\0",
+    "\u{feff}",
+    "\r\n",
+    "\"",
+    "\\",
+    "\\u0000",
+    "\\ud800",
+    "'",
+    "`",
+    "<",
+    "&",
+    "%s",
+    "{",
+    "}",
+    "[",
+    "]",
+    "[[",
+    "null",
+    "-1",
+    "1e999",
+    "99999999999999999999",
+    "NaN",
+    "9999-12-31T23:59:59Z",
+    "0001-01-01T00:00:00Z",
+    "\u{202e}",
+    "::",
+    "${",
+    "*",
+    "+++\n",
+];
+
+fn mutate(seed: &[u8], others: &[&[u8]], random: &mut Random) -> Vec<u8> {
+    let mut bytes = seed.to_vec();
+    for _ in 0..=random.below(6) {
+        let at = random.below(bytes.len() + 1);
+        match random.below(9) {
+            0 if at < bytes.len() => bytes[at] ^= 1 << random.below(8),
+            1 => {
+                let piece = AWKWARD[random.below(AWKWARD.len())].as_bytes();
+                bytes.splice(at..at, piece.iter().copied());
+            }
+            2 => bytes.truncate(at),
+            3 => {
+                let end = (at + random.below(64)).min(bytes.len());
+                bytes.drain(at..end);
+            }
+            4 => {
+                // A piece again, often many times: nesting and repetition.
+                let end = (at + random.below(40)).min(bytes.len());
+                let piece = bytes[at..end].repeat(1 << random.below(8));
+                if bytes.len() + piece.len() < 400_000 {
+                    bytes.splice(at..at, piece);
+                }
+            }
+            5 => {
+                let other = others[random.below(others.len())];
+                let from = random.below(other.len());
+                let to = (from + random.below(300)).min(other.len());
+                bytes.splice(at..at, other[from..to].iter().copied());
+            }
+            6 => {
+                // One number for another.
+                let digit = bytes[at..].iter().position(u8::is_ascii_digit);
+                if let Some(found) = digit {
+                    let number = AWKWARD[18 + random.below(5)].as_bytes();
+                    bytes.splice(at + found..=at + found, number.iter().copied());
+                }
+            }
+            7 => {
+                // One line for another.
+                let lines: Vec<&[u8]> = bytes.split(|b| *b == b'\n').collect();
+                let (a, b) = (random.below(lines.len()), random.below(lines.len()));
+                let mut lines: Vec<Vec<u8>> = lines.into_iter().map(<[u8]>::to_vec).collect();
+                lines.swap(a, b);
+                bytes = lines.join(&b'\n');
+            }
+            _ => bytes.insert(at, u8::try_from(random.next() & 0xff).expect("a byte")),
+        }
+    }
+    bytes
+}
+
+/// Runs a target over changed seeds; a panic or a slow input fails with the input.
+fn fuzz(name: &str, seeds: &[&[u8]], target: impl Fn(&[u8])) {
+    let longer: Option<u64> = std::env::var("FUZZ_SECONDS")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    let limit = Duration::from_secs(longer.unwrap_or(2));
+    let seed = match longer {
+        // Elsewhere each time.
+        Some(_) => u64::from(std::process::id()) << 20 | u64::try_from(name.len()).expect("short"),
+        None => 0x9e37_79b9_7f4a_7c15,
+    };
+    let mut random = Random(seed | 1);
+    let begun = Instant::now();
+    let mut inputs = 0_u64;
+    while begun.elapsed() < limit {
+        let seed = seeds[random.below(seeds.len())];
+        let input = if inputs < u64::try_from(seeds.len()).expect("few") {
+            seeds[usize::try_from(inputs).expect("few")].to_vec()
+        } else {
+            mutate(seed, seeds, &mut random)
+        };
+        inputs += 1;
+        let at = Instant::now();
+        let outcome = catch_unwind(AssertUnwindSafe(|| target(&input)));
+        let took = at.elapsed();
+        if outcome.is_err() || took > SLOWEST {
+            let file = std::env::temp_dir().join(format!("fuzz-{name}-{}", std::process::id()));
+            std::fs::write(&file, &input).expect("the input is kept");
+            panic!("{name}: input {inputs} took {took:?}, see {}", file.display());
+        }
+    }
+    if longer.is_some() {
+        eprintln!("{name}: {inputs} inputs");
+    }
+}
+
+const FACTS: [&str; 4] = [
+    include_str!("../facts/aurora-create.json"),
+    include_str!("../facts/rds-minor.json"),
+    include_str!("../facts/report-aurora.json"),
+    include_str!("../facts/aurora-verify.json"),
+];
+
+const FORMATS: [Format; 8] = [
+    Format::Table,
+    Format::Json,
+    Format::Markdown,
+    Format::Html,
+    Format::Junit,
+    Format::Sarif,
+    Format::Github,
+    Format::Gitlab,
+];
+
+/// Reads a document, and where it is one: judges, renders and redacts it.
+fn judge(bytes: &[u8]) {
+    let Ok(facts) = Facts::from_json(&String::from_utf8_lossy(bytes)) else {
+        return;
+    };
+    let phase = [Phase::Create, Phase::Switchover, Phase::Verify][bytes.len() % 3];
+    let policy = Policy::at(facts.collected_at);
+    let report = Report::make(&facts, Situation::of(&facts, Some(phase)), &policy);
+    let view = View {
+        report: &report,
+        facts: &facts,
+        exit: Exit::Ready,
+    };
+    let style = Style {
+        color: bytes.len() % 2 == 0,
+        width: 40 + bytes.len() % 80,
+        verbose: true,
+    };
+    let text = output::render(FORMATS[bytes.len() % FORMATS.len()], view, style);
+    assert!(!text.is_empty());
+    redact::redact(&facts, b"key").expect("what can be read can be redacted");
+    if let Fact::Known(rds) = &facts.rds {
+        let _surroundings = drift::surroundings(rds);
+        for wanted in [
+            plan::Wanted::Latest,
+            plan::Wanted::Version(greenlight::model::PgVersion::major(17)),
+        ] {
+            let order = plan::Order {
+                wanted,
+                group: None,
+                limits: None,
+                at: Some(facts.collected_at),
+            };
+            let _plan = plan::make(rds, facts.engine, &order);
+        }
+    }
+}
+
+#[test]
+fn facts_files() {
+    let seeds: Vec<&[u8]> = FACTS.iter().map(|text| text.as_bytes()).collect();
+    fuzz("facts", &seeds, judge);
+}
+
+const CONFIG: &str = "fail-on = \"warning\"\n\n[thresholds]\nmax-lag-bytes = 16777216\nlong-transaction-seconds = 60\n\n\
+    [levels]\nunlogged-tables = \"notice\"\n\n[[waivers]]\ncheck = \"replica-identity\"\nsubject = \"app/audit.*\"\n\
+    reason = \"insert-only\"\nuntil = 2026-12-31\napproved-by = \"dba@example.org\"\n";
+
+#[test]
+fn policy_files() {
+    let facts = Facts::from_json(FACTS[2]).expect("a document");
+    fuzz(
+        "config",
+        &[CONFIG.as_bytes(), b"fail-on=\"blocker\"\n[levels]\n"],
+        |bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            let mut policy = Policy::at(facts.collected_at);
+            if config::apply(&mut policy, Path::new("greenlight.toml"), &text).is_ok()
+                && bytes.len() % 16 == 0
+            {
+                // A policy that can be read can be judged with.
+                let _report = Report::make(&facts, Situation::of(&facts, None), &policy);
+            }
+        },
+    );
+}
+
+#[test]
+fn check_pages() {
+    let pages = [
+        include_str!("../../checks/schema/replica-identity.md"),
+        include_str!("../../checks/rds/production-names.md"),
+        include_str!("../../checks/_probes/sessions.md"),
+    ];
+    let seeds: Vec<&[u8]> = pages.iter().map(|page| page.as_bytes()).collect();
+    fuzz("page", &seeds, |bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        let _page = catalogue::Page::parse("schema/it.md", &text);
+        let _probe = catalogue::SharedProbe::parse("it", &text);
+    });
+}
+
+#[test]
+fn journals() {
+    let lines = crate::journal::bytes();
+    fuzz("journal", &[&lines, b"{\"seq\":1}\n"], |bytes| {
+        if let Ok(log) = journal::parse(Path::new("it"), bytes) {
+            let _header = log.header();
+        }
+    });
+}
+
+const STATE: &str = r#"{"format_version":"1.0","values":{"root_module":{"resources":[{"address":"aws_rds_cluster.main",
+    "type":"aws_rds_cluster","name":"main","values":{"cluster_identifier":"main","engine_version":"14.10","tags":{"a":"b"}}}],
+    "child_modules":[{"address":"module.x","resources":[]}]}}}"#;
+
+#[test]
+fn templates_and_states() {
+    let facts = Facts::from_json(FACTS[2]).expect("a document");
+    let Fact::Known(rds) = facts.rds else {
+        panic!("the document knows RDS")
+    };
+    let around = drift::surroundings(&rds);
+    let templates = [
+        include_str!("../cdk/guide-before.template.json"),
+        include_str!("../cdk/guide-as-written.template.json"),
+        STATE,
+    ];
+    let seeds: Vec<&[u8]> = templates.iter().map(|text| text.as_bytes()).collect();
+    fuzz("template", &seeds, |bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        let documents = [
+            drift::template("it", &text, &around),
+            drift::state("it", &text),
+            drift::plan("it", &text),
+        ];
+        let documents: Vec<drift::Document> = documents.into_iter().flatten().collect();
+        if let Ok(report) = drift::compare(&rds, &documents, None) {
+            let _text = drift::json::render(&report);
+        }
+    });
+}
+
+#[test]
+fn passwords_services_and_connection_strings() {
+    let seeds: [&[u8]; 6] = [
+        b"db.example:5432:app:me:pass\\:word\n*:*:*:*:other\n# comment\n",
+        b"[it]\nhost=db.example\nport=5432\npassword=x\n\n[other]\nhost = b\n",
+        b"postgres://me:p%40ss@[::1]:5432/app?sslmode=verify-full&application_name=x",
+        b"host=db.example port=5432 user='it''s' password='a \\' b' options='-c x=y'",
+        b"select 'a', E'b\\'c', $t$ d $t$, \"e\" from f where password = 'g'",
+        b"host=a password=b postgres://u:p@h/x",
+    ];
+    let here = tempfile::tempdir().expect("a folder");
+    let file = here.path().join("services");
+    let env = Env::empty().with("PGSERVICEFILE", file.to_str().expect("UTF-8"));
+    fuzz("conninfo", &seeds, |bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        let key = pgpass::Key {
+            host: "db.example",
+            port: 5432,
+            database: "app",
+            user: "me",
+        };
+        let _found = pgpass::find(&text, key);
+        if let Ok(info) = text.parse::<ConnInfo>() {
+            let _complete = info.complete(&Env::empty());
+        }
+        let masked = masking::statement(&text);
+        assert!(masked.len() <= text.len() * 4 + 16);
+        let _masked = masking::text(&text);
+        if bytes.len() % 8 == 0 {
+            std::fs::write(&file, bytes).expect("written");
+            let _service = service::find("it", &env);
+        }
+    });
+}
+
+#[test]
+fn earlier_reports() {
+    let facts = Facts::from_json(FACTS[2]).expect("a document");
+    let report = Report::make(
+        &facts,
+        Situation::of(&facts, None),
+        &Policy::at(facts.collected_at),
+    );
+    let view = View {
+        report: &report,
+        facts: &facts,
+        exit: Exit::Ready,
+    };
+    let style = Style {
+        color: false,
+        width: 80,
+        verbose: false,
+    };
+    let text = output::render(Format::Json, view, style);
+    fuzz("baseline", &[text.as_bytes()], |bytes| {
+        if let Ok(before) = baseline::read(&String::from_utf8_lossy(bytes)) {
+            let now = output::json::report(view);
+            let _diff = baseline::diff(&before, &now, greenlight::verdict::Level::Warning);
+        }
+    });
+}
+
+/// Answers of the RDS API, through the SDK and our own conversion.
+mod answers {
+    use std::{
+        io::{Read as _, Write as _},
+        net::TcpListener,
+        sync::{Arc, Mutex},
+    };
+
+    use aws_config::{BehaviorVersion, Region, retry::RetryConfig};
+    use aws_sdk_rds::config::Credentials;
+    use greenlight::edge::rds::{RdsRequest, Subject, collect};
+    use sandbox::{Sandbox, Scenario, pg::block_on};
+
+    use super::fuzz;
+
+    type Answer = Arc<Mutex<Vec<u8>>>;
+
+    /// Answers every request with the bytes at hand.
+    fn api(answer: Answer) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("bound");
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let answer = Arc::clone(&answer);
+                std::thread::spawn(move || {
+                    let mut buffer = [0; 8192];
+                    // Requests are short: one read is one request.
+                    while stream.read(&mut buffer).is_ok_and(|n| n > 0) {
+                        let body = answer.lock().expect("not poisoned").clone();
+                        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+                        if stream.write_all(&[head.into_bytes(), body].concat()).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        format!("http://{address}")
+    }
+
+    /// What the local RDS answers to a question.
+    async fn answer(sandbox: &Sandbox, action: &str) -> Vec<u8> {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let address = sandbox.endpoint_url().replace("http://", "");
+        let mut stream = tokio::net::TcpStream::connect(&address)
+            .await
+            .expect("it listens");
+        let body = format!("Action={action}&Version=2014-10-31");
+        let request = format!(
+            "POST / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+             Authorization: AWS4-HMAC-SHA256 Credential=AKIASANDBOXSANDBOX00/20260101/eu-west-1/rds/aws4_request, \
+             SignedHeaders=host, Signature=0\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let mut whole = Vec::new();
+        stream.read_to_end(&mut whole).await.expect("answered");
+        let text = String::from_utf8(whole).expect("XML");
+        let (_, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+        assert!(body.contains(action), "{text}");
+        body.as_bytes().to_vec()
+    }
+
+    #[test]
+    fn answers_of_the_rds_api() {
+        let seeds = block_on(async {
+            let mut scenario = Scenario::load("guide").expect("built in");
+            scenario.servers = false;
+            let sandbox = Sandbox::start(scenario).await.expect("a local RDS");
+            let mut seeds = Vec::new();
+            for action in [
+                "DescribeDBClusters",
+                "DescribeDBInstances",
+                "DescribeBlueGreenDeployments",
+                "DescribeEvents",
+            ] {
+                seeds.push(answer(&sandbox, action).await);
+            }
+            seeds
+        });
+        let seeds: Vec<&[u8]> = seeds.iter().map(Vec::as_slice).collect();
+        let current: Answer = Arc::default();
+        let url = api(Arc::clone(&current));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let config = runtime.block_on(
+            aws_config::defaults(BehaviorVersion::latest())
+                .credentials_provider(Credentials::new("AKIASANDBOXSANDBOX00", "x", None, None, "test"))
+                .region(Region::new("eu-west-1"))
+                .retry_config(RetryConfig::disabled())
+                .endpoint_url(&url)
+                .load(),
+        );
+        let subjects = [
+            Subject::Cluster("main-cluster".to_owned()),
+            Subject::Instance("main-instance-1".to_owned()),
+            Subject::Deployment("bgd-1".to_owned()),
+        ];
+        fuzz("answers", &seeds, |bytes| {
+            *current.lock().expect("not poisoned") = bytes.to_vec();
+            let request = RdsRequest {
+                subject: subjects[bytes.len() % 3].clone(),
+                target_version: None,
+                target_parameter_group: None,
+                endpoint_url: Some(url.clone()),
+            };
+            let look = collect(&config, &request);
+            let bounded = greenlight::edge::deadline::within(std::time::Duration::from_secs(4), look);
+            let _collected = runtime.block_on(bounded);
+        });
+    }
+}
