@@ -4,9 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+mod upgrade;
+
+pub use upgrade::{CleanupArgs, CreateArgs, PrepareArgs, PrepareFormat};
+
 use crate::{
     model::{PgVersion, Phase},
-    output::Format,
+    output::{Format, change::ChangeFormat},
     permissions::Purpose,
     verdict::Level,
 };
@@ -53,10 +57,20 @@ pub enum Command {
     Check(Box<CheckArgs>),
     /// Read everything the checks look at into one file, to judge or share later
     Collect(Box<CollectArgs>),
+    /// Judge every cluster and instance that matches, in one summary, worst first
+    Fleet(Box<FleetArgs>),
+    /// Watch a deployment: status, members, tasks and events as they come, lag with its trend and the time to catch up
+    Watch(Box<WatchArgs>),
     /// Plan the upgrade: the valid way to a version, parameter values, ordered steps
     Plan(Box<PlanArgs>),
+    /// Make blue's and green's parameter groups ready for a deployment, and reboot for them in the right order
+    Prepare(Box<PrepareArgs>),
+    /// Create a deployment: the checks first, one request, then wait until green is there and has caught up
+    Create(Box<CreateArgs>),
     /// Switch a deployment over: full check, wait until lag is calm, confirm, one request, follow it, verify
     Switchover(Box<SwitchoverArgs>),
+    /// Clean up: after the switchover the deployment and, on request, the old side; before it an unwanted deployment
+    Cleanup(Box<CleanupArgs>),
     /// Compare infrastructure code with the database: what an upgrade makes drift, and how to edit the code
     Drift(Box<DriftArgs>),
     /// Explain a check: what it looks for, why, and how to fix it; without an id, list them
@@ -66,6 +80,8 @@ pub enum Command {
     },
     /// List the checks
     Checks(ChecksArgs),
+    /// Tell a switchover's journal as a change record: who, when, on what evidence, what RDS said, what came of it
+    Report(ReportArgs),
     /// Compare two reports: what is new, worse, better or gone
     Diff(DiffArgs),
     /// Look into the policy file
@@ -89,8 +105,12 @@ pub enum Command {
         #[arg(long)]
         iam: bool,
     },
-    /// Print the JSON schema of the report
-    Schema,
+    /// Print the JSON schema of a format
+    Schema {
+        /// Of what
+        #[arg(long, value_name = "FORMAT", default_value = "report")]
+        of: SchemaOf,
+    },
     /// Print a man page
     Man {
         /// The command that it is about (default: greenlight itself)
@@ -182,6 +202,9 @@ pub struct DatabaseArgs {
     /// Longest time for opening a connection, in seconds
     #[arg(long, value_name = "SECONDS")]
     pub timeout_connect: Option<u64>,
+    /// Longest time for looking at everything, such as 90s or 5m; what has not answered by then is unknown (default: 15m)
+    #[arg(long, value_name = "DURATION", value_parser = crate::edge::deadline::duration)]
+    pub deadline: Option<std::time::Duration>,
     /// Connections to one server at the same time, at most
     #[arg(long, value_name = "N", default_value_t = 8)]
     pub connections: usize,
@@ -191,6 +214,12 @@ pub struct DatabaseArgs {
     /// Looks at the replication lag, a second apart
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub lag_samples: usize,
+    /// Compare the rows of these tables on blue and green (`orders`, `sales.*`, `DATABASE/TABLE`); needs SELECT on them
+    #[arg(long, value_name = "TABLE", value_delimiter = ',')]
+    pub compare_rows: Vec<String>,
+    /// Rows compared in a second, at most; 0 for no limit
+    #[arg(long, value_name = "ROWS", default_value_t = 50_000)]
+    pub compare_rate: u64,
 }
 
 /// How the verdict is made.
@@ -249,6 +278,14 @@ pub struct CheckArgs {
     /// How it is shown
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Write an attestation of what was judged, for `greenlight switchover --attestation FILE`; it guards against mix-ups and
+    /// age, not against forgers: it is not signed
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub attest: Option<PathBuf>,
+    /// How long the attestation is good for, in minutes from the collection of the facts
+    #[arg(long, value_name = "MINUTES", requires = "attest", help_heading = "Output", default_value_t = crate::attest::MINUTES,
+          value_parser = clap::value_parser!(u16).range(1..=i64::from(crate::attest::MAX_MINUTES)))]
+    pub attest_for: u16,
 }
 
 /// How a report is shown.
@@ -261,6 +298,114 @@ pub struct OutputArgs {
     /// Also write the report to a file; may be given again: -o html=report.html -o json=report.json
     #[arg(short, long = "output", value_name = "FORMAT=FILE")]
     pub output: Vec<String>,
+}
+
+/// `greenlight fleet`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 10 where any database is not ready · else 11 where any is not known, which with --api-only is each \
+                  that is not 10 · else 0 · 3 where nothing could be looked at · 2 usage, or nothing matches\n\n\
+                  Examples:\n  greenlight fleet --all --target-major 16 --api-only\n  \
+                  greenlight fleet --tag team=payments --target-version 16.6 --reports out --resume\n  \
+                  greenlight fleet --all --account-role arn:aws:iam::210987654321:role/audit --region eu-west-1 --region us-east-1 \
+                  --api-only -o html=fleet.html"
+)]
+pub struct FleetArgs {
+    /// Everything in the accounts and Regions
+    #[arg(long, help_heading = "What to look at")]
+    pub all: bool,
+    /// Only what has this tag, with this value if one is given; given again, all of them
+    #[arg(
+        long,
+        value_name = "KEY[=VALUE]",
+        required_unless_present = "all",
+        help_heading = "What to look at"
+    )]
+    pub tag: Vec<String>,
+    /// The version to upgrade to; what runs it or a newer one is there already
+    #[arg(long, value_name = "VERSION", group = "to", help_heading = "What to look at")]
+    pub target_version: Option<PgVersion>,
+    /// The newest version of this major
+    #[arg(long, value_name = "MAJOR", group = "to", help_heading = "What to look at")]
+    pub target_major: Option<u16>,
+    /// Ask the RDS API alone. No database is connected to, so nothing is called ready: only what stands in the way is found
+    #[arg(long, help_heading = "What to look at")]
+    pub api_only: bool,
+    /// Databases that are looked at at the same time
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub concurrency: usize,
+    /// Region, instead of the environment's; may be given again
+    #[arg(long, value_name = "NAME", help_heading = "AWS")]
+    pub region: Vec<String>,
+    /// Assume this role, for its account; may be given again. `own` stands for the credentials as they are
+    #[arg(long, value_name = "ARN", help_heading = "AWS")]
+    pub account_role: Vec<String>,
+    /// External id for assuming the roles
+    #[arg(long, value_name = "ID", requires = "account_role", help_heading = "AWS")]
+    pub external_id: Option<String>,
+    /// Profile of the AWS configuration
+    #[arg(long, value_name = "NAME", help_heading = "AWS")]
+    pub profile: Option<String>,
+    /// Endpoint of the RDS API; plain http only on this machine
+    #[arg(long, value_name = "URL", help_heading = "AWS")]
+    pub endpoint_url: Option<String>,
+    /// How the databases are reached
+    #[command(flatten)]
+    pub databases: DatabaseArgs,
+    /// How the verdict is made
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// What stdout gets
+    #[arg(long, value_name = "FORMAT", default_value = "table", help_heading = "Output")]
+    pub format: FleetFormat,
+    /// Also write the summary to a file; may be given again: -o html=fleet.html -o csv=fleet.csv
+    #[arg(short, long = "output", value_name = "FORMAT=FILE", help_heading = "Output")]
+    pub output: Vec<String>,
+    /// Write each database's full report into this folder, the summary beside them, and what is finished, for --resume
+    #[arg(long, value_name = "FOLDER", help_heading = "Output")]
+    pub reports: Option<PathBuf>,
+    /// Formats of the full reports
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_delimiter = ',',
+        default_value = "json",
+        requires = "reports",
+        help_heading = "Output"
+    )]
+    pub report_format: Vec<Format>,
+    /// Go on where an earlier run with the same question stopped: what is finished there is taken from it
+    #[arg(long, requires = "reports", help_heading = "Output")]
+    pub resume: bool,
+    /// How old a finished report may be for --resume, in hours
+    #[arg(long, value_name = "HOURS", default_value_t = 24, help_heading = "Output")]
+    pub max_age: u32,
+}
+
+/// What a fleet's summary can be rendered as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum FleetFormat {
+    /// For people at a terminal.
+    Table,
+    /// For programs; see `greenlight schema --of fleet`.
+    Json,
+    /// For a ticket or a page.
+    Markdown,
+    /// One self-contained page.
+    Html,
+    /// For a spreadsheet.
+    Csv,
+}
+
+/// Something that has a JSON schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum SchemaOf {
+    /// The report of `check`.
+    Report,
+    /// The comparison of `diff`.
+    Diff,
+    /// The summary of `fleet`.
+    Fleet,
 }
 
 /// `greenlight collect`.
@@ -320,6 +465,25 @@ pub enum ShortFormat {
     Table,
     /// For programs.
     Json,
+}
+
+/// `greenlight report`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 rendered, however the switchover ended · 2 not a journal, or one that was changed\n\n\
+                  Examples:\n  greenlight report --journal upgrade-main.journal\n  \
+                  greenlight report --journal upgrade-main.journal -o html=change.html -o json=change.json"
+)]
+pub struct ReportArgs {
+    /// The journal that `greenlight switchover` wrote; it is read only, also while a run is writing it
+    #[arg(long, value_name = "FILE")]
+    pub journal: PathBuf,
+    /// What stdout gets
+    #[arg(long, value_name = "FORMAT", default_value = "markdown")]
+    pub format: ChangeFormat,
+    /// Also write it to a file; may be given again: -o html=change.html -o json=change.json
+    #[arg(short, long = "output", value_name = "FORMAT=FILE")]
+    pub output: Vec<String>,
 }
 
 /// `greenlight diff`.
@@ -535,6 +699,20 @@ pub struct GuardArgs {
     /// Take up a run that ended before its end was known: reads the journal, asks RDS, and only then acts
     #[arg(long)]
     pub resume: bool,
+    /// Probe the production endpoint four times a second while it runs, as clients see it: a new connection and a read each
+    /// time; the end says how long reads were out, in ms
+    #[arg(long, conflicts_with = "resume")]
+    pub probe: bool,
+    /// Also insert a row into this table each time (four a second; nothing else is written), and say at the end whether all
+    /// acknowledged rows are there. Make it before the deployment is created, for this alone: `create table
+    /// public.greenlight_probe (run text not null, n bigint not null, at timestamptz not null default now(), primary key (run,
+    /// n))`, with SELECT and INSERT for the role
+    #[arg(long, value_name = "[DATABASE/]SCHEMA.TABLE", conflicts_with = "resume")]
+    pub probe_write: Option<String>,
+    /// Act only while this file of `greenlight check --attest` still describes what is there: deployment, members, versions,
+    /// catalogue, waivers, age. The full check and the last look are made all the same
+    #[arg(long, value_name = "FILE")]
+    pub attestation: Option<PathBuf>,
     /// Where the journal is [default: greenlight-<deployment id>.journal in the current folder]
     #[arg(long, value_name = "FILE")]
     pub journal: Option<PathBuf>,
@@ -551,4 +729,83 @@ pub struct GuardArgs {
     /// How long to look for a trace of a request whose answer was lost [default: 60s]
     #[arg(long, value_name = "TIME", hide_short_help = true)]
     pub reconcile_for: Option<String>,
+}
+
+/// `greenlight watch`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 reached, or the deployment is gone · 10 it can no longer be reached: failed, gone, or switched over \
+                  already · 11 not reached within --timeout · 3 could not look · 130 Ctrl-C\n\n\
+                  Lag that is calm is not a verdict: `greenlight check` gives that.\n\n\
+                  Examples:\n  greenlight watch --deployment upgrade-main\n  \
+                  greenlight watch --deployment upgrade-main --until ready --timeout 2h && greenlight check --deployment upgrade-main\n  \
+                  greenlight watch --deployment upgrade-main --format json > events.jsonl"
+)]
+pub struct WatchArgs {
+    /// Blue/green deployment, by name or bgd-… identifier
+    #[arg(long, value_name = "ID", help_heading = "What to watch")]
+    pub deployment: String,
+    /// End as soon as this is so (default: go on until it is gone, or Ctrl-C)
+    #[arg(long, value_name = "STATE", help_heading = "What to watch")]
+    pub until: Option<Until>,
+    /// Longest time to wait for that: 90, 90s, 5m, 2h
+    #[arg(long, value_name = "TIME", requires = "until", help_heading = "What to watch")]
+    pub timeout: Option<String>,
+    /// Lag of each database that counts as calm: bytes (1MiB, 64KB)
+    #[arg(
+        long,
+        value_name = "LAG",
+        default_value = "1MiB",
+        help_heading = "What to watch"
+    )]
+    pub max_lag: String,
+    /// How long lag must have been calm for `ready`
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "15s",
+        help_heading = "What to watch"
+    )]
+    pub stable_for: String,
+    /// Time between two looks at the lag: one short query on each server
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "2s",
+        help_heading = "What to watch"
+    )]
+    pub interval: String,
+    /// Time between two looks at the RDS API: one call
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "5s",
+        help_heading = "What to watch"
+    )]
+    pub api_interval: String,
+    /// Ask the RDS API alone; without lag nothing is `ready`
+    #[arg(long, help_heading = "What to watch")]
+    pub api_only: bool,
+    /// How AWS is reached
+    #[command(flatten)]
+    pub aws: AwsArgs,
+    /// How the databases are reached
+    #[command(flatten)]
+    pub databases: DatabaseArgs,
+    /// `table` for people: redrawn on a terminal, plain lines elsewhere; `json` for programs: one event a line
+    #[arg(long, value_name = "FORMAT", default_value = "table", help_heading = "Output")]
+    pub format: ShortFormat,
+}
+
+/// What `greenlight watch` waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Until {
+    /// Green is there.
+    Available,
+    /// Green is there, every member is, and lag has been calm.
+    Ready,
+    /// The switchover is over.
+    Switched,
+    /// There is no deployment any more.
+    Gone,
 }

@@ -9,6 +9,7 @@
 //! The library is documented for those who read the code; it is no stable interface. Stable are the command line, the
 //! exit codes, check ids, the configuration and the JSON formats.
 
+pub mod attest;
 pub mod baseline;
 pub mod catalogue;
 pub mod checks;
@@ -19,13 +20,17 @@ pub mod drift;
 pub mod edge;
 pub mod exit;
 pub mod facts;
+pub mod fleet;
 pub mod gate;
 pub mod model;
 pub mod output;
 pub mod permissions;
 pub mod plan;
 pub mod policy;
+pub mod prepare;
 pub mod report;
 pub mod situation;
 pub mod switchover;
 pub mod verdict;
+pub mod watch;
+pub mod work;

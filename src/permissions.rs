@@ -14,6 +14,8 @@ use crate::model::Engine;
 pub enum Purpose {
     /// `check`, `collect` and `watch`: looking only.
     Check,
+    /// Preparing parameter groups, with reboots; looking included.
+    Prepare,
     /// Creating a deployment; looking included.
     Create,
     /// Switching over; looking included.
@@ -49,6 +51,21 @@ pub const LOOK: &[&str] = &[
 fn acting(purpose: Purpose, aurora: bool) -> &'static [&'static str] {
     match (purpose, aurora) {
         (Purpose::Check, _) => &[],
+        (Purpose::Prepare, true) => &[
+            "rds:CreateDBClusterParameterGroup",
+            "rds:ModifyDBClusterParameterGroup",
+            "rds:ModifyDBCluster",
+            // Where a member's own group sets a parameter that is too low.
+            "rds:ModifyDBParameterGroup",
+            "rds:RebootDBInstance",
+            "rds:FailoverDBCluster",
+        ],
+        (Purpose::Prepare, false) => &[
+            "rds:CreateDBParameterGroup",
+            "rds:ModifyDBParameterGroup",
+            "rds:ModifyDBInstance",
+            "rds:RebootDBInstance",
+        ],
         (Purpose::Create, true) => &[
             "rds:CreateBlueGreenDeployment",
             "rds:AddTagsToResource",
@@ -76,14 +93,14 @@ fn acting(purpose: Purpose, aurora: bool) -> &'static [&'static str] {
             "rds:DeleteDBCluster",
             "rds:DeleteDBClusterEndpoint",
             "rds:DeleteDBInstance",
-            "rds:ModifyDBCluster",
             "rds:CreateDBClusterSnapshot",
+            "rds:DescribeDBClusterSnapshots",
         ],
         (Purpose::Cleanup, false) => &[
             "rds:DeleteBlueGreenDeployment",
             "rds:DeleteDBInstance",
-            "rds:ModifyDBInstance",
             "rds:CreateDBSnapshot",
+            "rds:DescribeDBSnapshots",
         ],
     }
 }

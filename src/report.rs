@@ -517,13 +517,19 @@ fn headline(facts: &Facts, checks: &[CheckReport], policy: &Policy) -> (Headline
         .filter(|c| c.level >= policy.fail_on && c.open_unseen())
         .collect();
     let names = |checks: &[&CheckReport]| {
-        let shown: Vec<&str> = checks.iter().take(3).map(|c| c.id).collect();
-        let rest = checks.len() - shown.len();
-        if rest > 0 {
-            format!("{} and {rest} more", shown.join(", "))
-        } else {
-            shown.join(", ")
+        let mut shown: Vec<String> = checks
+            .iter()
+            .take(3)
+            .map(|c| match c.open(policy.fail_on) {
+                0 | 1 => c.id.to_owned(),
+                n => format!("{} ({n} findings)", c.id),
+            })
+            .collect();
+        if checks.len() > shown.len() {
+            let last = shown.pop().unwrap_or_default();
+            shown.push(format!("{last} and {} more", checks.len() - shown.len() - 1));
         }
+        shown.join(", ")
     };
     if !failing.is_empty() {
         (Headline::NotReady, names(&failing))

@@ -20,8 +20,8 @@ pub use rds::{
 };
 pub use sandbox::{Error, Options, Rds, Sandbox};
 pub use scenario::{
-    ClusterSpec, DatabaseSpec, DeploymentSpec, EndpointSpec, GlobalSpec, GroupSpec, InstanceSpec,
-    IntegrationSpec, LoadSpec, MaintenanceSpec, ProxySpec, Scenario, ScenarioError,
+    ClusterSpec, DatabaseSpec, DeploymentSpec, EndpointSpec, FleetSpec, GlobalSpec, GroupSpec, InstanceSpec,
+    IntegrationSpec, LoadSpec, MaintenanceSpec, ProxySpec, RequestLimitSpec, Scenario, ScenarioError,
 };
 pub use world::{
     account,

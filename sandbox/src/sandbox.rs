@@ -127,7 +127,13 @@ impl Sandbox {
             .servers
             .then(|| Databases::new(options.certificate.clone()))
             .transpose()?;
+        if let Some(limit) = scenario.request_limit {
+            faults.limit_requests(limit.burst, limit.per_second);
+        }
+        let elsewhere: Result<Vec<Account>, ScenarioError> =
+            scenario.elsewhere.iter().map(Scenario::account).collect();
         let world = World::new(scenario.account()?, pace, Arc::clone(&faults), databases);
+        let world = world.with_elsewhere(elsewhere?);
         let world = Running(Arc::new(world));
         let listen = |source| Error::Listen {
             port: options.port,

@@ -5,26 +5,31 @@ use super::{
     room::{self, Room, plural},
     shared::{self, Apply, Databases},
 };
-use crate::{model::Side, verdict::Verdict};
+use crate::{
+    model::Side,
+    verdict::{Unseen, Verdict},
+};
 
 pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
-    let databases = match Databases::of(ctx, Side::Blue) {
-        Ok(databases) => databases,
-        Err(unseen) => return room::blind(unseen),
-    };
+    match room(ctx) {
+        Ok(room) => room.verdict(ctx),
+        Err(unseen) => room::blind(unseen),
+    }
+}
+
+/// What is asked of the setting, or what could not be looked at.
+pub(super) fn room(ctx: &Ctx<'_>) -> Result<Room, Vec<Unseen>> {
+    let databases = Databases::of(ctx, Side::Blue)?;
     let subscriptions = ctx.rows::<Apply>(Side::Blue, "apply");
     if !subscriptions.unseen.is_empty() {
-        return room::blind(subscriptions.unseen);
+        return Err(subscriptions.unseen);
     }
-    let sync = match ctx.settings(Side::Blue).number("max_sync_workers_per_subscription") {
-        Ok(sync) => sync,
-        Err(unseen) => return room::blind(vec![unseen]),
-    };
+    let sync = ctx.settings(Side::Blue).number("max_sync_workers_per_subscription").map_err(|unseen| vec![unseen])?;
     let own_subscriptions = room::count(subscriptions.rows.iter().filter(|(_, s)| s.enabled).count());
     let own = room::count(databases.own.len()) + own_subscriptions;
     let all = room::count(databases.all()) + own_subscriptions;
     let needed = if shared::managed(ctx) { all } else { own };
-    Room {
+    Ok(Room {
         setting: "max_logical_replication_workers",
         side: Side::Blue,
         needed,
@@ -37,6 +42,5 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             plural(own_subscriptions, "subscription")
         ),
         otherwise: "RDS refuses to create green, whose settings start as blue's",
-    }
-    .verdict(ctx)
+    })
 }

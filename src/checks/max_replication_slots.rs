@@ -5,19 +5,27 @@ use super::{
     room::{self, Room, plural},
     shared::{self, Apply, Databases, Slot},
 };
-use crate::{model::Side, verdict::Verdict};
+use crate::{
+    model::Side,
+    verdict::{Unseen, Verdict},
+};
 
 /// Slots to spare, as AWS advises "a few" beyond the sum.
 const SPARE: i64 = 5;
 
 pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
-    let databases = match Databases::of(ctx, Side::Blue) {
-        Ok(databases) => databases,
-        Err(unseen) => return room::blind(unseen),
-    };
+    match room(ctx) {
+        Ok(room) => room.verdict(ctx),
+        Err(unseen) => room::blind(unseen),
+    }
+}
+
+/// What is asked of the setting, or what could not be looked at.
+pub(super) fn room(ctx: &Ctx<'_>) -> Result<Room, Vec<Unseen>> {
+    let databases = Databases::of(ctx, Side::Blue)?;
     let slots = ctx.rows::<Slot>(Side::Blue, "slots");
     if !slots.unseen.is_empty() {
-        return room::blind(slots.unseen);
+        return Err(slots.unseen);
     }
     let green = ctx.rows::<Apply>(Side::Green, "apply").rows;
     let staying = slots.rows.iter().filter(|(_, s)| !shared::is_services(s, &green)).count();
@@ -28,7 +36,7 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     // AWS asks for more slots than there are databases, its own among them; PostgreSQL itself needs one each.
     let needed = if managed { all + 1 } else { own };
     let extra = if managed { " + 1 for the service" } else { "" };
-    Room {
+    Ok(Room {
         setting: "max_replication_slots",
         side: Side::Blue,
         needed,
@@ -41,6 +49,5 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             plural(staying, "slot")
         ),
         otherwise: "creating the slots of the last databases fails",
-    }
-    .verdict(ctx)
+    })
 }

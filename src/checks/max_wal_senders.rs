@@ -7,21 +7,26 @@ use super::{
 };
 use crate::{
     model::{Engine, Side},
-    verdict::Verdict,
+    verdict::{Unseen, Verdict},
 };
 
 /// Senders to spare for backups, new readers, and a connection that is not noticed dead yet.
 const SPARE: i64 = 5;
 
 pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
-    let databases = match Databases::of(ctx, Side::Blue) {
-        Ok(databases) => databases,
-        Err(unseen) => return room::blind(unseen),
-    };
+    match room(ctx) {
+        Ok(room) => room.verdict(ctx),
+        Err(unseen) => room::blind(unseen),
+    }
+}
+
+/// What is asked of the setting, or what could not be looked at.
+pub(super) fn room(ctx: &Ctx<'_>) -> Result<Room, Vec<Unseen>> {
+    let databases = Databases::of(ctx, Side::Blue)?;
     let senders = ctx.rows::<Sender>(Side::Blue, "senders");
     let slots = ctx.rows::<Slot>(Side::Blue, "slots");
     if !senders.unseen.is_empty() || !slots.unseen.is_empty() {
-        return room::blind(senders.unseen.into_iter().chain(slots.unseen).collect());
+        return Err(senders.unseen.into_iter().chain(slots.unseen).collect());
     }
     let green = ctx.rows::<Apply>(Side::Green, "apply").rows;
     let services = |slot: &str| {
@@ -42,7 +47,7 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     let own = room::count(databases.own.len()) + readers + consumers;
     let all = room::count(databases.all()) + readers + consumers;
     let needed = if managed { all } else { own };
-    Room {
+    Ok(Room {
         setting: "max_wal_senders",
         side: Side::Blue,
         needed,
@@ -56,6 +61,5 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             plural(consumers, "other consumer"),
         ),
         otherwise: "green cannot connect for the last databases",
-    }
-    .verdict(ctx)
+    })
 }

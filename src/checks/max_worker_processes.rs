@@ -11,18 +11,17 @@ use crate::{
 };
 
 pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
-    let databases = match Databases::of(ctx, Side::Blue) {
-        Ok(databases) => databases,
-        Err(unseen) => return room::blind(unseen),
-    };
-    let extensions = match shared::extension_workers(ctx, Side::Blue) {
-        Ok(extensions) => extensions,
-        Err(unseen) => return room::blind(unseen),
-    };
-    let published = match published(ctx) {
-        Ok(published) => published,
-        Err(unseen) => return room::blind(vec![unseen]),
-    };
+    match room(ctx) {
+        Ok(room) => room.verdict(ctx),
+        Err(unseen) => room::blind(unseen),
+    }
+}
+
+/// What is asked of the setting, or what could not be looked at.
+pub(super) fn room(ctx: &Ctx<'_>) -> Result<Room, Vec<Unseen>> {
+    let databases = Databases::of(ctx, Side::Blue)?;
+    let extensions = shared::extension_workers(ctx, Side::Blue)?;
+    let published = published(ctx).map_err(|unseen| vec![unseen])?;
     let extension_workers: i64 = extensions.iter().map(|(_, n)| n).sum();
     let count = if shared::managed(ctx) {
         databases.all()
@@ -33,7 +32,7 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     let all = room::count(databases.all()) + 1 + extension_workers;
     let sum = published.iter().map(|(_, n)| n).sum::<i64>();
     let terms: Vec<String> = published.iter().map(|(name, n)| format!("{name} {n}")).collect();
-    Room {
+    Ok(Room {
         setting: "max_worker_processes",
         side: Side::Blue,
         needed,
@@ -47,8 +46,7 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             terms.join(" + "),
         ),
         otherwise: "the last apply workers do not start",
-    }
-    .verdict(ctx)
+    })
 }
 
 /// The sum that AWS publishes for this parameter, term by term.

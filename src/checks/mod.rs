@@ -4,6 +4,7 @@
 //! judge in `src/checks/module.rs`; `again "folder/id" => module` another page of the same judge. The page is compiled in,
 //! so a missing file does not build; a test holds that no page is left out.
 
+mod capacity;
 mod compare;
 mod ctx;
 mod jobs;
@@ -21,8 +22,11 @@ use crate::{
     verdict::{Unseen, Verdict},
 };
 
+pub use capacity::{Capacity, capacity, fixed};
 pub use ctx::{Ctx, Gathered, Setting, Settings};
 pub(crate) use minimum_version::minimum as blue_green_minimum;
+pub(crate) use plane::{entries, is_default_group, is_on, is_set, is_usable};
+pub(crate) use source_parameter_groups_in_sync::out_of_sync;
 
 macro_rules! checks {
     (@judge rows) => { None };
@@ -210,11 +214,13 @@ checks! {
     judge "compare/statistics-on-green" => statistics_on_green;
     rows "compare/invalid-indexes-on-green";
     judge "compare/row-estimates" => row_estimates;
+    judge "compare/rows-on-green" => rows_on_green;
     judge "verify/version-in-force" => version_in_force;
     judge "verify/production-writable" => production_writable;
     judge "verify/sequences-ahead" => sequences_ahead;
     judge "verify/replication-leftovers" => replication_leftovers;
     judge "verify/old-side-idle" => old_side_idle;
+    judge "verify/old-side-written" => old_side_written;
     rows "verify/views-to-refresh";
 }
 
@@ -259,6 +265,21 @@ pub fn all() -> &'static [Check] {
             .collect()
     });
     &ALL
+}
+
+/// SHA-256 over greenlight's version and every page and shared probe: what two runs judged by is the same where this is.
+pub fn fingerprint() -> String {
+    use sha2::{Digest as _, Sha256};
+    let mut hash = Sha256::new();
+    let pages = REGISTERED.iter().map(|(path, text, _)| (*path, *text));
+    let version = [("version", env!("CARGO_PKG_VERSION"))];
+    for (name, text) in version.into_iter().chain(pages).chain(SHARED.iter().copied()) {
+        for part in [name, text] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Every shared probe.

@@ -52,12 +52,12 @@ impl TargetGroup {
 }
 
 /// Whether a group (name or key) is the service's own.
-pub(super) fn is_default_group(name: &str) -> bool {
+pub(crate) fn is_default_group(name: &str) -> bool {
     bare(name).starts_with("default.")
 }
 
 /// A group's name without `cluster:` or `instance:`.
-pub(super) fn bare(key: &str) -> &str {
+pub(crate) fn bare(key: &str) -> &str {
     key.split_once(':').map_or(key, |(_, name)| name)
 }
 
@@ -252,17 +252,17 @@ impl<'a> Plane<'a> {
 }
 
 /// The value in force by this group alone; none where neither a user nor the engine's defaults give one.
-pub(super) fn value<'g>(group: &'g ParameterGroup, name: &str) -> Option<&'g str> {
+pub(crate) fn value<'g>(group: &'g ParameterGroup, name: &str) -> Option<&'g str> {
     group.parameters.get(name)?.value.as_deref()
 }
 
 /// Whether somebody set it, rather than the engine.
-pub(super) fn is_set(parameter: &Parameter) -> bool {
+pub(crate) fn is_set(parameter: &Parameter) -> bool {
     parameter.source.as_deref() == Some("user") && parameter.value.is_some()
 }
 
 /// Whether a boolean parameter is on: the API writes `1`, `on` and `true`.
-pub(super) fn is_on(value: Option<&str>) -> bool {
+pub(crate) fn is_on(value: Option<&str>) -> bool {
     matches!(
         value.map(str::to_ascii_lowercase).as_deref(),
         Some("1" | "on" | "true" | "yes")
@@ -287,7 +287,7 @@ pub(super) fn counterpart<'t>(
 
 /// Whether a cluster or an instance of this status can be worked with: `available`, or on RDS slower than usual while
 /// its storage is being loaded or optimised.
-pub(super) fn is_usable(status: &str) -> bool {
+pub(crate) fn is_usable(status: &str) -> bool {
     matches!(
         status,
         "available" | "storage-optimization" | "storage-initialization"
@@ -321,7 +321,7 @@ impl<'a> Plane<'a> {
 }
 
 /// The entries of a list such as `shared_preload_libraries`.
-pub(super) fn entries(list: Option<&str>) -> Vec<&str> {
+pub(crate) fn entries(list: Option<&str>) -> Vec<&str> {
     let parts = list.unwrap_or_default().split(',').map(str::trim);
     parts.filter(|entry| !entry.is_empty()).collect()
 }

@@ -64,8 +64,11 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             .in_database(database.as_deref())
             .on(Side::Blue)
             .fix(table.fix())
-            .evidence("replica identity", table.identity.as_str())
-            .evidence("estimated rows", table.estimated_rows);
+            .evidence("replica identity", table.identity.as_str());
+        // -1: never analyzed, nobody knows.
+        if table.estimated_rows >= 0 {
+            finding = finding.evidence("estimated rows", table.estimated_rows);
+        }
         if let Some(count) = table.updates_and_deletes {
             finding = finding.evidence("updates and deletes so far", count);
         }

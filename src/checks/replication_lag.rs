@@ -75,9 +75,9 @@ pub(super) fn size(bytes: i64) -> String {
     let value = bytes as f64;
     match bytes {
         ..1024 => format!("{bytes} bytes"),
-        1024..1_048_576 => format!("{:.1} kB", value / 1024.0),
-        1_048_576..1_073_741_824 => format!("{:.1} MB", value / 1_048_576.0),
-        _ => format!("{:.1} GB", value / 1_073_741_824.0),
+        1024..1_048_576 => format!("{:.1} KiB", value / 1024.0),
+        1_048_576..1_073_741_824 => format!("{:.1} MiB", value / 1_048_576.0),
+        _ => format!("{:.1} GiB", value / 1_073_741_824.0),
     }
 }
 
@@ -126,8 +126,8 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
                     .fix("-- wait, or lower the write load on blue; long transactions and large imports come as one piece")
                     .evidence("lag bytes", bytes)
                     .evidence("looks", looks.len())
-                    .evidence("log written per second", pace.written_per_second)
-                    .evidence("log confirmed per second", pace.confirmed_per_second)
+                    .evidence("log bytes written per second", pace.written_per_second)
+                    .evidence("log bytes confirmed per second", pace.confirmed_per_second)
                     .evidence("active", last.active)
                     .evidence("wal_status", last.wal_status.clone()),
             );

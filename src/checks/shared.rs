@@ -395,7 +395,7 @@ impl Pace {
         }
     }
 
-    /// `, written 2.0 MB/s, confirmed 3.0 MB/s`, as far as it is known.
+    /// `, written 2.0 MiB/s, confirmed 3.0 MiB/s`, as far as it is known.
     pub(super) fn words(&self) -> String {
         #[expect(clippy::cast_possible_truncation, reason = "rates are far below 2^63")]
         let size = |rate: f64| super::replication_lag::size(rate as i64);

@@ -15,7 +15,7 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
 }
 
 /// Instances that do not run with what their groups say: instance, group, state, and whether RDS insists on it.
-pub(super) fn out_of_sync(side: &Topology) -> Vec<(&str, &str, &str, bool)> {
+pub(crate) fn out_of_sync(side: &Topology) -> Vec<(&str, &str, &str, bool)> {
     let mut out = Vec::new();
     if let Some(cluster) = &side.cluster {
         for member in &cluster.members {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{Failure, World, show, target};
 use crate::{
+    attest::Attestation,
     baseline, checks,
     cli::{CheckArgs, PolicyArgs},
     config,
@@ -11,6 +12,7 @@ use crate::{
     exit::Exit,
     facts::Facts,
     gate,
+    model::Phase,
     output::{self, View},
     policy::Policy,
     report::Report,
@@ -21,6 +23,23 @@ pub(super) async fn run(args: CheckArgs, world: &World) -> Result<Exit, Failure>
     // Flags and files are checked before anything is asked: a typo must not cost a minute.
     let policy = policy(&args.policy)?;
     let files = show::files(&args.output)?;
+    if let Some(path) = &args.attest {
+        if files.iter().any(|(_, other)| other == path) {
+            return Err(Failure::usage(format!("{} is written twice", path.display())));
+        }
+        if args.phase.is_some_and(|phase| phase != Phase::Switchover) {
+            return Err(Failure::usage(
+                "--attest is for a switchover; leave --phase out, or say --phase switchover",
+            ));
+        }
+        for (flag, ids) in [("--only", &policy.only), ("--skip", &policy.skip)] {
+            if !ids.is_empty() {
+                return Err(Failure::usage(format!(
+                    "--attest: an attestation is for the whole catalogue; leave out {flag}"
+                )));
+            }
+        }
+    }
     let before = match &args.baseline {
         Some(path) => {
             let report = baseline::read(&files::read(path)?);
@@ -80,6 +99,16 @@ pub(super) async fn run(args: CheckArgs, world: &World) -> Result<Exit, Failure>
         exit,
     };
     show::emit(view, &args.output, &files, world)?;
+    if let Some(path) = &args.attest {
+        let attestation = Attestation::of(&facts, &report, &policy, args.attest_for, clock::now())
+            .map_err(|e| Failure::usage(format!("--attest: {e}")))?;
+        files::write(path, &attestation.to_text())?;
+        terminal::say(&format!(
+            "attested in {} until {}",
+            path.display(),
+            attestation.expires_at
+        ));
+    }
     Ok(exit)
 }
 

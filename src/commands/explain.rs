@@ -36,7 +36,7 @@ pub(super) fn run(id: Option<&str>, world: &World) -> Result<Exit, Failure> {
 }
 
 /// The page as Markdown: what its header says in words, then its body without the scenarios, which are tests.
-pub(super) fn markdown(page: &Page) -> String {
+pub fn markdown(page: &Page) -> String {
     let header = &page.header;
     let list = |items: Vec<String>| items.join(", ");
     let phases = list(header.phases.iter().map(ToString::to_string).collect());

@@ -4,19 +4,25 @@ mod check;
 pub mod checks;
 mod collect;
 mod config;
+mod consent;
 mod diff;
 mod drift;
-mod explain;
+pub mod explain;
+mod fleet;
 mod man;
 mod plan;
+mod prepare;
+mod report;
 mod show;
 mod switchover;
 mod target;
+mod watch;
+mod work;
 
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::{
-    cli::{Cli, Command, EngineChoice},
+    cli::{Cli, Command, EngineChoice, SchemaOf},
     edge::{auth::LOG_CEILINGS, env::Env, files::FileError, terminal},
     exit::Exit,
     model::Engine,
@@ -54,6 +60,16 @@ impl Failure {
     pub fn blind(message: impl Into<String>) -> Self {
         Self {
             exit: Exit::CouldNotLook,
+            message: message.into(),
+        }
+    }
+}
+
+impl Failure {
+    /// Ended in another way.
+    pub fn with(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
             message: message.into(),
         }
     }
@@ -125,12 +141,18 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
     match command {
         Command::Check(args) => block_on(check::run(*args, world)),
         Command::Collect(args) => block_on(collect::run(*args, world)),
+        Command::Fleet(args) => block_on(fleet::run(*args, world)),
         Command::Switchover(args) => switchover::run(*args, world),
+        Command::Watch(args) => block_on(watch::run(*args, world)),
         Command::Plan(args) => block_on(plan::run(*args, world)),
+        Command::Prepare(args) => block_on_to_the_end(prepare::run(*args, world)),
+        Command::Create(args) => block_on_to_the_end(work::create::run(*args, world)),
+        Command::Cleanup(args) => block_on_to_the_end(work::cleanup::run(*args, world)),
         Command::Drift(args) => block_on(drift::run(*args, world)),
         Command::Explain { id } => explain::run(id.as_deref(), world),
         Command::Checks(args) => checks::run(&args, world),
         Command::Diff(args) => diff::run(&args, world),
+        Command::Report(args) => report::run(&args),
         Command::Config(command) => config::run(&command, world),
         Command::Man { command, all } => man::run(command.as_deref(), all.as_deref()),
         Command::IamPolicy { purpose, engine } => {
@@ -146,8 +168,12 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
             terminal::print(&permissions::role(&name, iam))?;
             Ok(Exit::Ready)
         }
-        Command::Schema => {
-            terminal::print(&output::json::schema())?;
+        Command::Schema { of } => {
+            terminal::print(&match of {
+                SchemaOf::Report => output::json::schema(),
+                SchemaOf::Diff => output::json::diff_schema(),
+                SchemaOf::Fleet => crate::fleet::Fleet::schema(),
+            })?;
             Ok(Exit::Ready)
         }
         Command::Completions { shell } => {

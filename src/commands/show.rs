@@ -14,8 +14,16 @@ use crate::{
 /// # Errors
 /// Where a format does not exist, or a file is missing or named twice.
 pub(super) fn files(args: &OutputArgs) -> Result<Vec<(Format, PathBuf)>, Failure> {
-    let mut files: Vec<(Format, PathBuf)> = Vec::new();
-    for text in &args.output {
+    outputs(&args.output)
+}
+
+/// The same for any set of formats.
+///
+/// # Errors
+/// Where a format does not exist, or a file is missing or named twice.
+pub(super) fn outputs<F: clap::ValueEnum>(texts: &[String]) -> Result<Vec<(F, PathBuf)>, Failure> {
+    let mut files: Vec<(F, PathBuf)> = Vec::new();
+    for text in texts {
         let (format, path) = text
             .split_once('=')
             .filter(|(_, path)| !path.is_empty())
@@ -24,8 +32,8 @@ pub(super) fn files(args: &OutputArgs) -> Result<Vec<(Format, PathBuf)>, Failure
                     "-o {text:?}: write FORMAT=FILE, for example json=report.json"
                 ))
             })?;
-        let format = clap::ValueEnum::from_str(format, true).map_err(|_| {
-            let names = <Format as clap::ValueEnum>::value_variants().iter();
+        let format = F::from_str(format, true).map_err(|_| {
+            let names = F::value_variants().iter();
             let names: Vec<String> = names
                 .filter_map(clap::ValueEnum::to_possible_value)
                 .map(|value| value.get_name().to_owned())

@@ -14,6 +14,8 @@ use crate::{
         clock,
         collect::{self, Order},
         connect::{ConnectSpec, Timeouts, Tunnels},
+        contents::Wish,
+        deadline,
         postgres::Manners,
         rds::{self, Endpoint, RdsRequest},
         terminal::Progress,
@@ -40,6 +42,7 @@ pub(super) struct Wanted<'a> {
 }
 
 /// Where the facts come from: the servers, and what the control plane said of them.
+#[derive(Clone)]
 pub(super) struct Target {
     /// The control plane, or that it was not asked.
     pub(super) rds: Fact<crate::facts::rds::RdsFacts>,
@@ -65,7 +68,9 @@ pub(super) async fn read(
     world: &World,
 ) -> Result<Facts, Failure> {
     let progress = Progress::start();
-    let outcome = read_with(target, aws, databases, wanted, world, &progress).await;
+    let limit = databases.deadline.unwrap_or(deadline::USUAL);
+    let look = Box::pin(read_with(target, aws, databases, wanted, world, &progress));
+    let outcome = deadline::within(limit, look).await;
     progress.finish();
     outcome
 }
@@ -129,12 +134,28 @@ pub(super) async fn facts(
             ..Manners::default()
         },
         only: wanted.only.to_vec(),
+        contents: wish(databases),
     };
+    if order.contents.is_some() && target.green.is_none() {
+        return Err(Failure::usage(
+            "--compare-rows compares blue with green, and there is no green: name the deployment, or give --green-url",
+        ));
+    }
     progress.waiting(&format!("connecting to {}", target.blue.endpoint()));
     let told = |side, done, total| progress.databases(side, done, total);
-    collect::collect(order, &target.blue, target.green.as_ref(), begun, &told)
+    let tables = |what: &str| progress.waiting(what);
+    collect::collect(order, &target.blue, target.green.as_ref(), begun, &told, &tables)
         .await
         .map_err(|e| Failure::blind(e.to_string()))
+}
+
+/// The tables to compare.
+fn wish(databases: &DatabaseArgs) -> Option<Wish> {
+    let asked = !databases.compare_rows.is_empty();
+    asked.then(|| Wish {
+        patterns: databases.compare_rows.clone(),
+        rate: databases.compare_rate,
+    })
 }
 
 /// What `--cluster`, `--instance` or `--deployment` names.
@@ -146,7 +167,7 @@ pub(super) fn subject(target: &TargetArgs) -> Option<Subject> {
 }
 
 /// How each side is logged in to and reached.
-struct Ways {
+pub(super) struct Ways {
     method: PerSide<Method>,
     user: PerSide<Option<String>>,
     tunnels: Tunnels,
@@ -156,7 +177,11 @@ struct Ways {
 }
 
 impl Ways {
-    fn of(databases: &DatabaseArgs) -> Result<Self, Failure> {
+    /// From the flags.
+    ///
+    /// # Errors
+    /// Where they are wrong.
+    pub(super) fn of(databases: &DatabaseArgs) -> Result<Self, Failure> {
         let some = |text: &str| Ok::<_, String>(Some(text.to_owned()));
         let tls_mode = databases.tls_mode.as_ref().map(|mode| mode.parse()).transpose();
         let roots = databases.tls_ca.as_ref().map(Roots::from_file).transpose();
@@ -201,7 +226,7 @@ impl Ways {
     }
 
     /// A server whose endpoint the control plane told.
-    fn spec(
+    pub(super) fn spec(
         &self,
         endpoint: &Endpoint,
         side: Side,
@@ -303,12 +328,37 @@ async fn from_rds(
         target_parameter_group: target.target_parameter_group.clone(),
         endpoint_url,
     };
-    let collected = rds::collect(&config, &request)
-        .await
-        .map_err(|e| match e.is_usage() {
-            true => Failure::usage(e.to_string()),
-            false => Failure::blind(e.to_string()),
-        })?;
+    let asked = Box::pin(rds::collect(&config, &request));
+    let collected = deadline::half(asked).await.map_err(|e| match e.is_usage() {
+        true => Failure::usage(e.to_string()),
+        false => Failure::blind(e.to_string()),
+    })?;
+    servers_of(target, collected, config, databases, ways, world)
+}
+
+/// The servers of what the control plane showed.
+///
+/// # Errors
+/// Where the flags are wrong, or blue has no endpoint.
+pub(super) async fn servers(
+    target: &TargetArgs,
+    collected: rds::Collected,
+    aws: &AwsArgs,
+    databases: &DatabaseArgs,
+    world: &World,
+) -> Result<Target, Failure> {
+    let (config, _) = aws_config(aws, world).await?;
+    servers_of(target, collected, config, databases, &Ways::of(databases)?, world)
+}
+
+fn servers_of(
+    target: &TargetArgs,
+    collected: rds::Collected,
+    config: SdkConfig,
+    databases: &DatabaseArgs,
+    ways: &Ways,
+    world: &World,
+) -> Result<Target, Failure> {
     let region = collected.facts.region.clone();
     let known: Vec<&str> = [&collected.blue, &collected.green]
         .into_iter()
@@ -323,7 +373,8 @@ async fn from_rds(
     }
     let spec = |endpoint: &Endpoint, side| ways.spec(endpoint, side, databases, (&config, &region), world);
     let blue = collected.blue.as_ref().ok_or_else(|| {
-        let name = request.subject.name();
+        let subject = subject(target);
+        let name = subject.as_ref().map_or("blue", Subject::name);
         Failure::blind(format!(
             "{name} has no endpoint to connect to: is it stopped, being made, or deleted?"
         ))
@@ -384,18 +435,21 @@ pub(super) async fn control_plane(
         .ok_or_else(|| {
             Failure::usage("say what to look at: --cluster, --instance, --deployment or --facts")
         })?;
-    let (config, endpoint_url) = aws_config(wanted.aws, world).await?;
-    progress.waiting("asking the RDS API");
-    let request = RdsRequest {
-        subject,
-        target_version: wanted.target_version,
-        target_parameter_group: wanted.target_parameter_group,
-        endpoint_url,
-    };
-    rds::collect(&config, &request)
-        .await
-        .map_err(|e| match e.is_usage() {
-            true => Failure::usage(e.to_string()),
-            false => Failure::blind(e.to_string()),
-        })
+    let look = Box::pin(async {
+        let (config, endpoint_url) = aws_config(wanted.aws, world).await?;
+        progress.waiting("asking the RDS API");
+        let request = RdsRequest {
+            subject,
+            target_version: wanted.target_version,
+            target_parameter_group: wanted.target_parameter_group,
+            endpoint_url,
+        };
+        rds::collect(&config, &request)
+            .await
+            .map_err(|e| match e.is_usage() {
+                true => Failure::usage(e.to_string()),
+                false => Failure::blind(e.to_string()),
+            })
+    });
+    deadline::within(deadline::USUAL, look).await
 }

@@ -5,10 +5,14 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use aws_config::sts::AssumeRoleProvider;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_sdk_rds::config::ProvideCredentials as _;
+use aws_sdk_rds::config::{ProvideCredentials as _, SharedCredentialsProvider};
 
-use super::env::Env;
+use super::{
+    deadline::{self, Passed},
+    env::Env,
+};
 
 /// `--region`, `--profile`, `--endpoint-url`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +34,9 @@ pub enum AwsError {
     /// Plain http over a network.
     #[error("the endpoint {0} is plain http, which shows credentials and answers to the network; use https")]
     PlainHttp(String),
+    /// Not the ARN of a role.
+    #[error("{0:?} is not the ARN of a role like arn:aws:iam::123456789012:role/audit")]
+    BadRole(String),
     /// No Region anywhere.
     #[error("no AWS region: give --region, or set AWS_REGION or the profile's region")]
     NoRegion,
@@ -41,14 +48,17 @@ pub enum AwsError {
     /// A source of credentials failed.
     #[error("cannot get AWS credentials: {0}; log in again (aws sso login), or check the profile")]
     Credentials(String),
+    /// The deadline of the whole look.
+    #[error("AWS had given no credentials when {0}; check the network or the profile, or give it longer")]
+    Late(Passed),
 }
 
 impl AwsError {
     /// Whether flags or configuration are wrong, rather than that the look could not be had.
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::BadEndpoint(_) | Self::PlainHttp(_) | Self::NoRegion => true,
-            Self::NoCredentials(_) | Self::Credentials(_) => false,
+            Self::BadEndpoint(_) | Self::PlainHttp(_) | Self::BadRole(_) | Self::NoRegion => true,
+            Self::NoCredentials(_) | Self::Credentials(_) | Self::Late(_) => false,
         }
     }
 }
@@ -64,7 +74,7 @@ const ATTEMPTS: u32 = 5;
 /// Loads the configuration. Nothing is asked of AWS yet; a Region may be missing.
 ///
 /// # Errors
-/// [`AwsError::BadEndpoint`], [`AwsError::PlainHttp`].
+/// [`AwsError::BadEndpoint`], [`AwsError::PlainHttp`], [`AwsError::Late`].
 pub async fn load(settings: &AwsSettings, env: &Env) -> Result<SdkConfig, AwsError> {
     // Looked at before the SDK sees them: it would take anything.
     let variables = ["AWS_ENDPOINT_URL_RDS", "AWS_ENDPOINT_URL"];
@@ -95,7 +105,7 @@ pub async fn load(settings: &AwsSettings, env: &Env) -> Result<SdkConfig, AwsErr
     if let Some(url) = &settings.endpoint_url {
         loader = loader.endpoint_url(url);
     }
-    let config = loader.load().await;
+    let config = deadline::bound(loader.load()).await.map_err(AwsError::Late)?;
     if let Some(url) = config.endpoint_url() {
         check_endpoint(url)?;
     }
@@ -110,6 +120,32 @@ pub fn endpoint_url(config: &SdkConfig, settings: &AwsSettings, env: &Env) -> Op
         .or_else(|| config.endpoint_url().map(str::to_owned))
 }
 
+/// The configuration for another account: the same, with a role of it assumed whenever credentials are needed.
+///
+/// # Errors
+/// Where the ARN is none of a role.
+pub async fn assume(
+    config: &SdkConfig,
+    role: &str,
+    external_id: Option<&str>,
+) -> Result<SdkConfig, AwsError> {
+    let is_role = role.starts_with("arn:") && role.split(':').nth(5).is_some_and(|r| r.starts_with("role/"));
+    if !is_role {
+        return Err(AwsError::BadRole(role.to_owned()));
+    }
+    let mut builder = AssumeRoleProvider::builder(role)
+        .session_name("greenlight")
+        .configure(config);
+    if let Some(id) = external_id {
+        builder = builder.external_id(id);
+    }
+    let provider = builder.build().await;
+    let config = config.clone().into_builder();
+    Ok(config
+        .credentials_provider(SharedCredentialsProvider::new(provider))
+        .build())
+}
+
 /// Gets credentials once, so that their absence is told before anything else.
 ///
 /// # Errors
@@ -120,9 +156,10 @@ pub async fn credentials(config: &SdkConfig) -> Result<(), AwsError> {
             "the configuration names no source".to_owned(),
         ));
     };
-    match provider.provide_credentials().await {
-        Ok(_) => Ok(()),
-        Err(e) => {
+    match deadline::bound(provider.provide_credentials()).await {
+        Err(passed) => Err(AwsError::Late(passed)),
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(e)) => {
             let whole = chain(&e);
             // The error's kind is not exported by the SDK crate: its words are.
             if whole.contains("not loaded")

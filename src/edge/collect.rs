@@ -6,6 +6,8 @@ use jiff::Timestamp;
 
 use super::{
     connect::{ConnectError, ConnectSpec, Session, connect},
+    contents::{self, Wish},
+    deadline,
     postgres::{self, Manners, Plan, endpoint, version},
 };
 use crate::{
@@ -36,6 +38,8 @@ pub struct Order {
     pub manners: Manners,
     /// Only what these checks ask; empty for all.
     pub only: Vec<String>,
+    /// Tables whose contents are to be compared, where there is a green server.
+    pub contents: Option<Wish>,
 }
 
 /// Told how far collecting has come: side, databases done, databases in all.
@@ -52,6 +56,7 @@ pub async fn collect(
     green: Option<&ConnectSpec>,
     now: Timestamp,
     progress: &Progress<'_>,
+    tables: &contents::Told<'_>,
 ) -> Result<Facts, ConnectError> {
     let (blue_first, green_first) = tokio::join!(connect(blue), async {
         match green {
@@ -94,6 +99,7 @@ pub async fn collect(
                 Err(e) => e.fact(),
             }),
         lag: Vec::new(),
+        contents: None,
     };
     let situation = Situation::of(&facts, order.phase);
     let wanted = |check: &checks::Check| {
@@ -136,6 +142,9 @@ pub async fn collect(
         facts.green = Some(Fact::Known(green_facts));
     }
     facts.lag = lag;
+    if let (Some(wish), Some(green), Fact::Known(server)) = (&order.contents, green, &facts.blue) {
+        facts.contents = Some(contents::compare(blue, green, server, wish, tables).await);
+    }
     Ok(facts)
 }
 
@@ -144,7 +153,7 @@ pub async fn collect(
 async fn engine_of(session: &Session) -> Engine {
     const ASK: &str = "select pg_catalog.to_regprocedure('pg_catalog.aurora_version()') is not null, \
                        pg_catalog.current_setting('rds.extensions', true) is not null";
-    let Ok(rows) = session.client.query_typed(ASK, &[]).await else {
+    let Ok(Ok(rows)) = deadline::bound(session.client.query_typed(ASK, &[])).await else {
         return Engine::Postgres;
     };
     match rows.first().map(|row| (row.get(0), row.get(1))) {
@@ -175,7 +184,10 @@ async fn look(session: &Result<Session, ConnectError>, probe: &str) -> Fact<Rows
         .find(|p| p.name == probe)
         .and_then(|p| p.queries.iter().find(|q| q.runs_on(version(session))));
     match query {
-        Some(query) => postgres::probe(&session.client, query, u64::MAX >> 1).await,
+        Some(query) => match deadline::bound(postgres::probe(&session.client, query, u64::MAX >> 1)).await {
+            Ok(fact) => fact,
+            Err(passed) => Fact::unknown(Why::Timeout, format!("no answer yet when {passed}")),
+        },
         None => Fact::unknown(
             Why::NotAsked,
             format!("no query {probe} for {}", session.server_version),
@@ -194,7 +206,10 @@ pub async fn lag(
     let mut out = Vec::with_capacity(samples);
     let mut tick = tokio::time::interval(interval);
     for _ in 0..samples {
-        tick.tick().await;
+        // A look that was begun is told, a look that was not is none.
+        if deadline::bound(tick.tick()).await.is_err() {
+            break;
+        }
         let at = super::clock::now();
         let (blue, green) = tokio::join!(look(&blue, "lag"), look(&green, "apply"));
         out.push(LagSample { at, blue, green });

@@ -33,6 +33,7 @@ pub use tunnel::Tunnels;
 use super::{
     auth::{Authenticator, Credentials, Login, Method, Origin},
     conninfo::{ConnInfo, ConnInfoError, GivenIn},
+    deadline,
     env::Env,
     tls::{ServerCertificate, TlsMode, TlsSettings, is_local},
 };
@@ -300,18 +301,18 @@ impl fmt::Debug for Session {
 /// # Errors
 /// [`ConnectError`], which names the endpoint, the cause and the fix, and never has a password or token in it.
 pub async fn connect(spec: &ConnectSpec) -> Result<Session, ConnectError> {
-    let credentials = spec
-        .auth
-        .credentials(spec.login())
+    let credentials = deadline::bound(spec.auth.credentials(spec.login()))
         .await
-        .map_err(|error| ConnectError::new(spec, None, Cause::Auth(error)))?;
+        .map_err(|passed| Cause::Deadline { passed, phase: None })
+        .and_then(|credentials| credentials.map_err(Cause::Auth))
+        .map_err(|cause| ConnectError::new(spec, None, cause))?;
     let refusal = match open(spec, &credentials).await {
         Ok(session) => return Ok(session),
         Err(cause) => cause,
     };
     if refusal.is_refused_login() {
-        match spec.auth.renewed(spec.login(), &credentials).await {
-            Ok(Some(fresh)) => {
+        match deadline::bound(spec.auth.renewed(spec.login(), &credentials)).await {
+            Ok(Ok(Some(fresh))) => {
                 tracing::debug!(
                     endpoint = spec.endpoint(),
                     "the login was refused; trying once more with new credentials"
@@ -320,8 +321,9 @@ pub async fn connect(spec: &ConnectSpec) -> Result<Session, ConnectError> {
                     .await
                     .map_err(|cause| ConnectError::new(spec, Some(&fresh), cause));
             }
-            Ok(None) => {}
-            Err(error) => tracing::warn!("{error}"),
+            Ok(Ok(None)) => {}
+            Ok(Err(error)) => tracing::warn!("{error}"),
+            Err(passed) => tracing::warn!("{passed} while the password was asked for again"),
         }
     }
     Err(ConnectError::new(spec, Some(&credentials), refusal))
@@ -330,9 +332,14 @@ pub async fn connect(spec: &ConnectSpec) -> Result<Session, ConnectError> {
 async fn open(spec: &ConnectSpec, credentials: &Credentials) -> Result<Session, Cause> {
     refuse_unsafe(spec, credentials)?;
     let at = wire::Progress::default();
-    match timeout(spec.timeouts.total, open_step_by_step(spec, credentials, &at)).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(Cause::Timeout {
+    let whole = timeout(spec.timeouts.total, open_step_by_step(spec, credentials, &at));
+    match deadline::bound(whole).await {
+        Err(passed) => Err(Cause::Deadline {
+            passed,
+            phase: Some(at.get()),
+        }),
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) => Err(Cause::Timeout {
             phase: at.get(),
             after: spec.timeouts.total,
         }),

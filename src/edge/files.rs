@@ -47,6 +47,23 @@ pub fn read_if_there(path: &Path) -> Result<Option<String>, FileError> {
     }
 }
 
+/// Makes a folder, with those above it, for its owner alone.
+///
+/// # Errors
+/// Where it cannot be made.
+pub fn folder(path: &Path) -> Result<(), FileError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path);
+    made.map_err(|source| FileError {
+        action: "write",
+        path: path.to_owned(),
+        source,
+    })
+}
+
 /// Writes a file so that it is there whole or not at all, readable by its owner alone.
 ///
 /// # Errors

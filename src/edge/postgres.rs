@@ -9,7 +9,10 @@ use std::{collections::BTreeMap, time::Duration};
 use futures_util::{StreamExt as _, future::join_all, stream};
 use tokio_postgres::{Client, error::SqlState};
 
-use super::connect::{ConnectError, ConnectSpec, Session, connect};
+use super::{
+    connect::{ConnectError, ConnectSpec, Session, connect},
+    deadline,
+};
 use crate::{
     catalogue::{Query, Scope},
     checks::{self, Check},
@@ -111,17 +114,24 @@ impl Plan {
     }
 }
 
-/// The probe's rows as one JSON text: one trip, no per-column code, bounded evidence and the whole count.
+/// The probe's rows as one JSON text: one trip, no per-column code, bounded evidence and the whole count. Rows beyond the limit
+/// are counted and neither kept nor written out; `json` and not `jsonb`, since nothing needs the rows taken apart and put together again.
 pub fn wrapped(sql: &str, limit: Option<u64>) -> String {
-    let limit = limit.map_or(String::new(), |n| format!(" limit {n}"));
-    format!(
-        "with probe as (\n{sql}\n)\nselect pg_catalog.jsonb_build_object('total', (select pg_catalog.count(*) from probe), \
-         'rows', (select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(q)), '[]') from (select * from probe{limit}) q))::text"
-    )
+    match limit {
+        Some(n) => format!(
+            "select pg_catalog.json_build_object('total', pg_catalog.count(*), 'rows', \
+             coalesce(pg_catalog.json_agg(pg_catalog.row_to_json(w.probe_row)) filter (where w.nth <= {n}), '[]'))::text \
+             from (select pg_catalog.row_number() over () as nth, probe_row from (\n{sql}\n) probe_row) w"
+        ),
+        None => format!(
+            "select pg_catalog.json_build_object('total', pg_catalog.count(*), 'rows', \
+             coalesce(pg_catalog.json_agg(pg_catalog.row_to_json(probe_row)), '[]'))::text from (\n{sql}\n) probe_row"
+        ),
+    }
 }
 
 /// The reason behind a failed statement. The message is the server's own; it holds no secret, since probes have none.
-fn reason<T>(error: &tokio_postgres::Error) -> Fact<T> {
+pub(super) fn reason<T>(error: &tokio_postgres::Error) -> Fact<T> {
     let Some(db) = error.as_db_error() else {
         return Fact::unknown(
             Why::Unreachable,
@@ -179,20 +189,20 @@ async fn probes(
     list: &[(ProbeName, Query)],
     manners: Manners,
 ) -> BTreeMap<ProbeName, Fact<Rows>> {
-    let asked = join_all(
-        list.iter()
-            .map(|(_, query)| probe(&session.client, query, manners.evidence_rows)),
-    );
-    let answers = match tokio::time::timeout(manners.per_database, asked).await {
-        Ok(answers) => answers,
-        Err(_) => {
-            let why = format!("no answer within {} s", manners.per_database.as_secs());
-            list.iter()
-                .map(|_| Fact::unknown(Why::Timeout, why.clone()))
-                .collect()
-        }
-    };
-    list.iter().map(|(name, _)| name.clone()).zip(answers).collect()
+    // Each on its own: what was answered before the time was up stays.
+    let asked = list.iter().map(async |(name, query)| {
+        let asked = probe(&session.client, query, manners.evidence_rows);
+        let fact = match deadline::bound(tokio::time::timeout(manners.per_database, asked)).await {
+            Ok(Ok(fact)) => fact,
+            Ok(Err(_)) => {
+                let why = format!("no answer within {} s", manners.per_database.as_secs());
+                Fact::unknown(Why::Timeout, why)
+            }
+            Err(passed) => Fact::unknown(Why::Timeout, format!("no answer yet when {passed}")),
+        };
+        (name.clone(), fact)
+    });
+    join_all(asked).await.into_iter().collect()
 }
 
 #[derive(serde::Deserialize)]
@@ -240,7 +250,8 @@ const ROOM: &str = "select greatest(1, pg_catalog.current_setting('max_connectio
 
 /// How many sessions beside the first one may be opened.
 async fn room(session: &Session, manners: Manners) -> usize {
-    let Ok(rows) = session.client.query_typed(ROOM, &[]).await else {
+    let asked = tokio::time::timeout(manners.per_database, session.client.query_typed(ROOM, &[]));
+    let Ok(Ok(Ok(rows))) = deadline::bound(asked).await else {
         return 1;
     };
     let Some(row) = rows.first() else { return 1 };

@@ -4,21 +4,28 @@
 //! fact, with the IAM action that is missing where one is. Blue is always the deployment's source and green its target:
 //! after the switchover the source is `…-old1` and the target production.
 
+pub mod alter;
 pub mod change;
 mod convert;
 mod error;
 mod gather;
+mod limiter;
+pub mod look;
+mod offers;
 mod read;
+mod region;
 mod subject;
 pub mod watch;
 
 use std::collections::BTreeSet;
 
-use aws_config::{Region, SdkConfig};
+use aws_config::SdkConfig;
 use aws_sdk_rds::Client;
 use futures_util::future::join_all;
 
 pub use error::RdsError;
+pub use limiter::Count;
+pub use region::{Member, Members, Region};
 pub use subject::Subject;
 
 use super::aws;
@@ -79,15 +86,16 @@ pub struct Collected {
 pub async fn collect(config: &SdkConfig, request: &RdsRequest) -> Result<Collected, RdsError> {
     let region = region(config, &request.subject)?;
     aws::credentials(config).await?;
-    let client = aws_sdk_rds::config::Builder::from(config).region(Region::new(region.clone()));
+    let client = aws_sdk_rds::config::Builder::from(config).region(aws_config::Region::new(region.clone()));
     let reader = Reader::new(Client::from_conf(client.build()));
     let place = match &request.endpoint_url {
         Some(url) => format!("{region} ({url})"),
         None => region.clone(),
     };
-    let found = subject::find(&reader, &request.subject, &place).await?;
-    let sides = sides(&reader, found, &place).await?;
-    Ok(gather::gather(&reader, request, region, sides).await)
+    let found = Box::pin(subject::find(&reader, &request.subject, &place)).await?;
+    // Boxed, as all that waits for many things at once is a large future otherwise.
+    let sides = Box::pin(sides(&reader, found, &place)).await?;
+    Ok(Box::pin(gather::gather(&reader, request, region, sides)).await)
 }
 
 /// The Region to ask: the configuration's, which must be the ARN's where one was given.

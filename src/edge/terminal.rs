@@ -88,6 +88,11 @@ pub fn live_columns(env: &Env) -> Option<usize> {
     Some(size.map_or(80, |(width, _)| usize::from(width.0)).max(20))
 }
 
+/// Rows of stdout, where it is a terminal.
+pub fn rows() -> Option<usize> {
+    terminal_size::terminal_size().map(|(_, rows)| usize::from(rows.0))
+}
+
 /// Whether stdout is a terminal.
 pub fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()
@@ -122,6 +127,18 @@ impl Progress {
         Self {
             live,
             ..Self::start()
+        }
+    }
+
+    /// How far something with a number of parts has come.
+    pub fn counted(&self, text: &str, over: bool) {
+        let Ok(mut state) = self.state.lock() else { return };
+        let recent = state
+            .shown
+            .is_some_and(|at| at.elapsed() < Duration::from_millis(100));
+        if self.live && (over || !recent) {
+            state.shown = Some(Instant::now());
+            let _ = write!(io::stderr().lock(), "\r\x1b[K{text} …");
         }
     }
 

@@ -3,7 +3,7 @@
 //! Every text is escaped by the template; the page's own policy (CSP) lets nothing run or load but its one style and one
 //! script, which are named by their hashes. It reads without JavaScript; search, filter and copying need it.
 
-mod lag;
+pub(super) mod lag;
 mod topology;
 
 use std::{
@@ -25,7 +25,7 @@ use crate::{
     verdict::Level,
 };
 
-const STYLE: &str = include_str!("../../templates/report.css");
+pub(super) const STYLE: &str = include_str!("../../templates/report.css");
 const SCRIPT: &str = include_str!("../../templates/report.js");
 
 /// Findings of a check that are seen at once; the others are folded.
@@ -109,7 +109,7 @@ struct Row {
 }
 
 /// `sha256-…` of an inline style or script, as a content security policy names it.
-fn hash(text: &str) -> String {
+pub(crate) fn hash(text: &str) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let digest = Sha256::digest(text.as_bytes());
     let mut out = String::from("sha256-");

@@ -291,7 +291,7 @@ fn ids(ids: &[&str]) -> String {
 }
 
 /// Text that means nothing to Markdown or HTML. A zero-width space keeps `@name` from calling somebody.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     let mut before = ' ';
     let mut chars = text.chars().peekable();
@@ -324,7 +324,7 @@ fn escape(text: &str) -> String {
 }
 
 /// A name as code; inside `<code>` nobody is mentioned and nothing is linked.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     let inner = escape(text).replace("&#64;&#8203;", "&#64;");
     format!("<code>{inner}</code>")
 }

@@ -1,16 +1,19 @@
 //! One renderer a format. Each takes the same [`View`] and returns the whole text; nothing here does I/O.
 
+pub mod change;
 pub mod github;
 pub mod gitlab;
 pub mod html;
 pub mod json;
 pub mod junit;
+pub(crate) mod live;
 pub mod markdown;
 pub mod page;
 pub mod sarif;
 mod summary;
 pub mod table;
 pub(crate) mod text;
+pub(crate) mod words;
 
 use crate::{exit::Exit, facts::Facts, report::Report};
 
@@ -33,6 +36,21 @@ pub enum Format {
     Github,
     /// GitLab's code quality report.
     Gitlab,
+}
+
+impl Format {
+    /// How names of files in this format end.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Table | Self::Github => "txt",
+            Self::Json => "json",
+            Self::Markdown => "md",
+            Self::Html => "html",
+            Self::Junit => "xml",
+            Self::Sarif => "sarif",
+            Self::Gitlab => "gitlab.json",
+        }
+    }
 }
 
 /// Everything that renderers may show.

@@ -161,11 +161,12 @@ pub(super) fn fixes(findings: &[&ReportedFinding]) -> Vec<(Option<String>, Vec<S
     by_database
 }
 
-/// Evidence as people read it.
+/// Evidence as people read it: what a server left empty says nothing to them (the JSON report has it).
 pub(super) fn evidence(finding: &ReportedFinding) -> Vec<(String, String)> {
     finding
         .evidence
         .iter()
+        .filter(|(_, value)| !value.is_null() && value.as_str() != Some(""))
         .map(|(key, value)| (one_line(&key.replace('_', " ")), one_line(&human(key, value))))
         .collect()
 }
@@ -173,8 +174,17 @@ pub(super) fn evidence(finding: &ReportedFinding) -> Vec<(String, String)> {
 fn human(key: &str, value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Number(n) if key.contains("bytes") => n.as_u64().map_or_else(|| n.to_string(), bytes),
-        Value::Null => "unknown".to_owned(),
+        Value::Number(n) => match (n.as_u64(), n.as_f64()) {
+            (Some(whole), _) if key.contains("bytes") => bytes(whole),
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a size, shown with one digit"
+            )]
+            (None, Some(size)) if key.contains("bytes") && size >= 0.0 => bytes(size as u64),
+            (None, Some(real)) if n.is_f64() => format!("{real:.1}"),
+            _ => n.to_string(),
+        },
         Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
         other => other.to_string(),
     }

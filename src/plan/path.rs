@@ -42,6 +42,18 @@ pub struct Hop {
     pub blue_green: bool,
 }
 
+impl std::fmt::Display for Hop {
+    /// `12.17 in place`, `14.10 by blue/green`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let by = if self.blue_green {
+            "by blue/green"
+        } else {
+            "in place"
+        };
+        write!(f, "{} {by}", self.to)
+    }
+}
+
 /// Why there is no way.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoWay {

@@ -17,6 +17,7 @@ use super::journal::{Journal, JournalError};
 use super::machine::{Answer, Config, Effect, Event, Evidence, LastLook, Notice, State, step};
 use super::outcome::{Outcome, Refusal, Verified};
 use super::record::{Actor, Record};
+use super::remark::{Remark, Tape};
 use super::settle::Sample;
 
 /// Everything outside. Each call answers within a bounded time and says what it could not find out in its answer;
@@ -50,6 +51,14 @@ pub trait World {
     async fn verify(&self) -> Verified;
     /// Tells the operator.
     fn tell(&self, notice: &Notice);
+    /// What has come up for the change record since the last call. Written before the next record, but never between the
+    /// last look and the answer to the request.
+    fn remarks(&self) -> Vec<Remark> {
+        vec![]
+    }
+    /// The run has its end, and the end is on record; whatever still runs beside it is ended. Ctrl-C cuts it short. What comes
+    /// up is taken by a last call of [`World::remarks`].
+    async fn closing(&self, _outcome: &Outcome) {}
     /// Shows progress: called with each event and the state that it led to.
     fn progress(&self, _event: &Event, _state: &State) {}
 }
@@ -133,6 +142,7 @@ impl Run<'_> {
             terminal: self.terminal,
         };
         queue.extend(self.take(world, &mut state, begin));
+        let mut tape = Tape::default();
 
         while let Some(effect) = queue.pop_front() {
             let event = match effect {
@@ -140,12 +150,20 @@ impl Run<'_> {
                     world.tell(&notice);
                     continue;
                 }
-                Effect::Record(record) => match journal.append(record, world.now()) {
-                    Ok(()) => continue,
-                    Err(error) => Some(Event::JournalFailed {
-                        why: error.to_string(),
-                    }),
-                },
+                Effect::Record(record) => {
+                    // The answer to the request gets to the disk before anything else.
+                    let remarks = if matches!(record, Record::Answered { .. }) {
+                        vec![]
+                    } else {
+                        tape.take().into_iter().chain(world.remarks()).collect()
+                    };
+                    match append(world, journal, remarks, record) {
+                        Ok(()) => continue,
+                        Err(error) => Some(Event::JournalFailed {
+                            why: error.to_string(),
+                        }),
+                    }
+                }
                 Effect::Intend(intent) => {
                     let at = world.now();
                     let written = journal.append(Record::Intent { at, intent }, at);
@@ -189,12 +207,30 @@ impl Run<'_> {
                 }
             };
             if let Some(event) = event {
+                if let Event::Sampled { at, sample } = &event {
+                    tape.push(*at, sample);
+                }
                 // What was left of the batch belonged to a state that is no more.
                 queue = self.take(world, &mut state, event).into();
             }
         }
         match state {
-            State::Done(outcome) => Ok(outcome),
+            State::Done(outcome) => {
+                tokio::select! {
+                    biased;
+                    () = interrupts.next() => {}
+                    () = world.closing(&outcome) => {}
+                }
+                for remark in world.remarks() {
+                    let at = world.now();
+                    let remark = Box::new(remark);
+                    if let Err(error) = journal.append(Record::Remark { at, remark }, at) {
+                        world.tell(&Notice::JournalLost(error.to_string()));
+                        break;
+                    }
+                }
+                Ok(outcome)
+            }
             state => Err(Stuck {
                 state: Box::new(state),
             }),
@@ -207,6 +243,21 @@ impl Run<'_> {
         world.progress(&event, state);
         effects
     }
+}
+
+/// Remarks first, then the record that they led to.
+fn append(
+    world: &impl World,
+    journal: &mut impl Records,
+    remarks: Vec<Remark>,
+    record: Record,
+) -> Result<(), JournalError> {
+    for remark in remarks {
+        let at = world.now();
+        let remark = Box::new(remark);
+        journal.append(Record::Remark { at, remark }, at)?;
+    }
+    journal.append(record, world.now())
 }
 
 /// What an interrupt wants while something else is awaited: to be recorded and told, no more.

@@ -22,6 +22,11 @@ pub enum Readiness {
         /// What.
         why: String,
     },
+    /// The check is of no matter: what it saw is not what the attestation says that was given.
+    NotAttested {
+        /// What differs.
+        why: String,
+    },
 }
 
 /// A full check, as far as the decision needs it.

@@ -1,4 +1,5 @@
-//! The journal: one JSON record a line, on disk before the effect that it allows.
+//! The journal: one JSON record a line, on disk before the effect that it allows. What a record can be is up to the work
+//! ([`Kinds`]): a switchover's here, those of creating and cleaning up in [`crate::work`].
 //!
 //! A line is `{"seq":…,"at":…,"prev":…,"record":…,"hash":…}`; `hash` is SHA-256 over the line as written without it, and
 //! `prev` is the hash of the line before. Whoever changes, drops or reorders a line is found out at that line; whoever
@@ -9,10 +10,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
 use super::lock::{FileLock, LockError, private};
@@ -23,9 +25,25 @@ const GENESIS: &str = "000000000000000000000000000000000000000000000000000000000
 /// `,"hash":"` + 64 digits + `"}`
 const HASH_LENGTH: usize = 9 + 64 + 2;
 
+/// What the records of a journal can be.
+pub trait Kinds: Serialize + DeserializeOwned {
+    /// The kind of the first record, which tells one work's journal from another's. It has `format` and `tool`.
+    const FIRST: &'static str;
+    /// Every kind, as it is spelled in the file.
+    const KINDS: &'static [&'static str];
+    /// What the work is called.
+    const WORK: &'static str;
+}
+
+impl Kinds for Record {
+    const FIRST: &'static str = "header";
+    const KINDS: &'static [&'static str] = KINDS;
+    const WORK: &'static str = "a switchover";
+}
+
 /// One line of a journal, without its hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct Entry<R = Record> {
     /// From 1, without gaps.
     pub seq: u64,
     /// When it was written, by the clock of the machine.
@@ -33,14 +51,14 @@ pub struct Entry {
     /// The hash of the entry before.
     pub prev: String,
     /// What it says.
-    pub record: Record,
+    pub record: R,
 }
 
 /// A journal that was read and verified.
 #[derive(Clone, Debug)]
-pub struct Log {
+pub struct Log<R = Record> {
     /// Every complete entry; the first is the header.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<Entry<R>>,
     /// The hash of the last entry: with it the whole file can be vouched for.
     pub head: String,
     /// Bytes of a last line that was never finished, if any.
@@ -61,22 +79,25 @@ impl Log {
             _ => unreachable!("a log is only made of entries that begin with a header"),
         }
     }
+}
 
+impl<R> Log<R> {
     /// The records, in order.
-    pub fn records(&self) -> impl Iterator<Item = &Record> {
+    pub fn records(&self) -> impl Iterator<Item = &R> {
         self.entries.iter().map(|e| &e.record)
     }
 }
 
 /// A journal open for writing, with its lock.
 #[derive(Debug)]
-pub struct Journal {
+pub struct Journal<R = Record> {
     path: PathBuf,
     file: File,
     next: u64,
     head: String,
     broken: bool,
     _lock: FileLock,
+    _kind: PhantomData<fn(R)>,
 }
 
 /// What is wrong with a journal.
@@ -117,6 +138,14 @@ pub enum JournalError {
         /// What does not fit.
         why: String,
     },
+    /// It is about other work.
+    #[error("journal {path} is not the journal of {work}; give --journal the right one")]
+    Other {
+        /// The journal.
+        path: PathBuf,
+        /// What was looked for.
+        work: &'static str,
+    },
     /// A newer version wrote it.
     #[error(
         "journal {path}, line {line}: {what} is not known to this version; use greenlight {tool} or newer"
@@ -139,18 +168,37 @@ pub enum JournalError {
     },
 }
 
-impl Journal {
+impl Journal<Record> {
+    /// Begins a switchover's journal, see [`Journal::begin`].
+    ///
+    /// # Errors
+    /// If it exists, is locked, or cannot be written.
+    pub fn create(path: &Path, header: Header, at: Timestamp) -> Result<Self, JournalError> {
+        let by = header.by.clone();
+        Self::begin(path, Record::Header(Box::new(header)), &by, at)
+    }
+
+    /// Takes a switchover's journal up again, see [`Journal::take_up`].
+    ///
+    /// # Errors
+    /// If it is locked, cannot be read, or does not verify.
+    pub fn open(path: &Path, by: &Actor) -> Result<(Self, Log), JournalError> {
+        Self::take_up(path, by)
+    }
+}
+
+impl<R: Kinds> Journal<R> {
     /// Begins a journal: takes its lock, makes the file for the owner's eyes only, and has header and directory entry
     /// on disk before it returns.
     ///
     /// # Errors
     /// If it exists, is locked, or cannot be written.
-    pub fn create(path: &Path, header: Header, at: Timestamp) -> Result<Self, JournalError> {
+    pub fn begin(path: &Path, first: R, by: &Actor, at: Timestamp) -> Result<Self, JournalError> {
         let io = |source| JournalError::Io {
             path: path.into(),
             source,
         };
-        let lock = FileLock::take(path, &header.by)?;
+        let lock = FileLock::take(path, by)?;
         let mut options = OpenOptions::new();
         options.append(true).create_new(true);
         private(&mut options);
@@ -165,8 +213,9 @@ impl Journal {
             head: GENESIS.into(),
             broken: false,
             _lock: lock,
+            _kind: PhantomData,
         };
-        journal.append(Record::Header(Box::new(header)), at)?;
+        journal.append(first, at)?;
         sync_directory(path).map_err(io)?;
         Ok(journal)
     }
@@ -175,7 +224,7 @@ impl Journal {
     ///
     /// # Errors
     /// If it is locked, cannot be read, or does not verify.
-    pub fn open(path: &Path, by: &Actor) -> Result<(Self, Log), JournalError> {
+    pub fn take_up(path: &Path, by: &Actor) -> Result<(Self, Log<R>), JournalError> {
         let io = |source| JournalError::Io {
             path: path.into(),
             source,
@@ -189,7 +238,7 @@ impl Journal {
         let lock = FileLock::take(path, by)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(io)?;
-        let log = parse(path, &bytes)?;
+        let log = parse_as(path, &bytes)?;
         if log.torn > 0 {
             file.set_len(log.length).map_err(io)?;
         }
@@ -205,6 +254,7 @@ impl Journal {
                 head,
                 broken: false,
                 _lock: lock,
+                _kind: PhantomData,
             },
             log,
         ))
@@ -215,7 +265,7 @@ impl Journal {
     /// # Errors
     /// If it could not be written. What is on disk is then not known (a failed fsync may have dropped the pages), so
     /// that every later append fails as well.
-    pub fn append(&mut self, record: Record, at: Timestamp) -> Result<(), JournalError> {
+    pub fn append(&mut self, record: R, at: Timestamp) -> Result<(), JournalError> {
         if self.broken {
             return Err(JournalError::Broken {
                 path: self.path.clone(),
@@ -263,12 +313,20 @@ impl Journal {
 /// # Errors
 /// If it cannot be read or does not verify.
 pub fn read(path: &Path) -> Result<Log, JournalError> {
+    read_as(path)
+}
+
+/// The same for the journal of any work.
+///
+/// # Errors
+/// If it cannot be read or does not verify.
+pub fn read_as<R: Kinds>(path: &Path) -> Result<Log<R>, JournalError> {
     #[expect(clippy::disallowed_methods, reason = "the journal is a file of its own kind")]
     let bytes = std::fs::read(path).map_err(|source| JournalError::Io {
         path: path.into(),
         source,
     })?;
-    parse(path, &bytes)
+    parse_as(path, &bytes)
 }
 
 /// Verifies the bytes of a journal. `path` is for messages only.
@@ -276,6 +334,14 @@ pub fn read(path: &Path) -> Result<Log, JournalError> {
 /// # Errors
 /// If they do not verify: see [`JournalError`].
 pub fn parse(path: &Path, bytes: &[u8]) -> Result<Log, JournalError> {
+    parse_as(path, bytes)
+}
+
+/// The same for the journal of any work.
+///
+/// # Errors
+/// If they do not verify: see [`JournalError`].
+pub fn parse_as<R: Kinds>(path: &Path, bytes: &[u8]) -> Result<Log<R>, JournalError> {
     let complete = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);
     let (lines, torn) = bytes.split_at(complete);
     let mut log = Log {
@@ -311,7 +377,13 @@ pub fn parse(path: &Path, bytes: &[u8]) -> Result<Log, JournalError> {
         let kind = record["kind"].as_str().unwrap_or_default();
         if index == 0 {
             tool = record["tool"].as_str().unwrap_or("(unknown)").to_owned();
-            if kind != "header" {
+            if kind != R::FIRST && matches!(kind, "header" | "work") {
+                return Err(JournalError::Other {
+                    path: path.into(),
+                    work: R::WORK,
+                });
+            }
+            if kind != R::FIRST {
                 return Err(corrupt("the first record is not the header"));
             }
             match record["format"].as_u64() {
@@ -319,13 +391,13 @@ pub fn parse(path: &Path, bytes: &[u8]) -> Result<Log, JournalError> {
                 Some(format) => return Err(newer(format!("format {format}"), &tool)),
                 None => return Err(corrupt("the header has no format")),
             }
-        } else if kind == "header" {
+        } else if kind == R::FIRST {
             return Err(corrupt("a second header"));
         }
-        if !KINDS.contains(&kind) {
+        if !R::KINDS.contains(&kind) {
             return Err(newer(format!("a record of kind {kind:?}"), &tool));
         }
-        let entry: Entry = serde_json::from_str(&body)
+        let entry: Entry<R> = serde_json::from_str(&body)
             .map_err(|e| newer(format!("something in this {kind} record ({e})"), &tool))?;
         if entry.seq != line as u64 {
             return Err(corrupt(&format!(
@@ -397,13 +469,14 @@ mod tests {
             .expect("Linux has it");
         let lock = FileLock::take(&path, &by).expect("nobody has it");
         let head = GENESIS.to_owned();
-        let mut journal = Journal {
+        let mut journal = Journal::<Record> {
             path,
             file,
             next: 1,
             head,
             broken: false,
             _lock: lock,
+            _kind: PhantomData,
         };
         let at = Timestamp::UNIX_EPOCH;
         let full = journal.append(Record::Locked { at }, at).expect_err("it is full");

@@ -157,6 +157,7 @@ fn checked(prep: Prep, at: Timestamp, evidence: Evidence) -> Step {
             digest: evidence.digest,
         }),
         Readiness::NotDetermined { why } => done(Outcome::NotDetermined { why }),
+        Readiness::NotAttested { why } => refused(Refusal::NotAttested { why }),
         Readiness::Ready => settle(prep, evidence, at),
     };
     effects.insert(0, record);

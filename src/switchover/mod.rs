@@ -5,6 +5,7 @@
 //!   hold its vocabulary, and [`outcome`] its ends with their exit codes.
 //! - [`driver`] carries out effects in a [`driver::World`] and feeds back what happened.
 //! - [`journal`] keeps every decision on disk *before* the effect that it allows; [`resume`] reads it back.
+//! - [`remark`] is what the journal keeps for the change record alone, with the sums of [`outage`].
 //! - [`moment`] judges what moves by the second: lag, and the checks of sessions, slots and workers.
 //! - [`lock`] keeps a second operator out, [`settle`] does the sums over replication lag, [`history`] reads RDS
 //!   events, and [`explain`] names the guardrail behind a switchover that RDS cancelled.
@@ -20,8 +21,10 @@ pub mod lock;
 pub mod machine;
 pub mod moment;
 pub mod options;
+pub mod outage;
 pub mod outcome;
 pub mod record;
+pub mod remark;
 pub mod resume;
 pub mod settle;
 pub mod terms;

@@ -180,7 +180,8 @@ impl Moment {
         lines
     }
 
-    fn lag(&mut self, answers: &Answers, limits: &Limits) -> Lag {
+    /// The worst lag of one look, which is taken into the lines.
+    pub fn lag(&mut self, answers: &Answers, limits: &Limits) -> Lag {
         let unknown = |why: &str| Lag::Unknown { why: why.to_owned() };
         let points = if self.situation.replication == Some(Replication::Physical) {
             physical(answers)
@@ -242,7 +243,8 @@ impl Moment {
     }
 
     /// Slots that nobody reads, or whose reader says nothing: with a small distance nothing else would show it.
-    fn silent(&self, answers: &Answers) -> Vec<String> {
+    #[must_use]
+    pub fn silent(&self, answers: &Answers) -> Vec<String> {
         if self.situation.replication == Some(Replication::Physical) {
             return Vec::new();
         }

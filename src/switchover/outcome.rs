@@ -104,6 +104,11 @@ pub enum Refusal {
         /// The error.
         why: String,
     },
+    /// The attestation that was given does not speak of what is there now, or not any more.
+    NotAttested {
+        /// What differs.
+        why: String,
+    },
     /// The deployment is gone.
     Gone,
     /// It is not the deployment that was checked.
@@ -263,6 +268,7 @@ impl fmt::Display for Refusal {
                 f.write_str("the journal's disk is too slow for evidence to stay fresh; move it")
             }
             Self::Journal { why } => write!(f, "the journal cannot be written: {why}"),
+            Self::NotAttested { why } => write!(f, "the attestation does not hold: {why}"),
             Self::Gone => f.write_str("the deployment no longer exists"),
             Self::Changed { what } => write!(f, "it is not the deployment that was checked: {what}"),
             Self::AlreadyRunning { seen } => write!(

@@ -10,6 +10,7 @@ use super::deployment::View;
 use super::history::Proof;
 use super::machine::{Answer, Config, Consent, Evidence, Intent};
 use super::outcome::Outcome;
+use super::remark::Remark;
 use super::settle::Sample;
 
 /// The version of the journal's format.
@@ -119,6 +120,13 @@ pub enum Record {
         /// How.
         outcome: Outcome,
     },
+    /// For the change record alone; decides nothing.
+    Remark {
+        /// Now.
+        at: Timestamp,
+        /// What.
+        remark: Box<Remark>,
+    },
 }
 
 /// The kinds that this version knows, as they are spelled in the file.
@@ -138,6 +146,7 @@ pub const KINDS: &[&str] = &[
     "completed",
     "interrupted",
     "ended",
+    "remark",
 ];
 
 /// What a journal is about.

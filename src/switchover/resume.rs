@@ -90,7 +90,8 @@ pub fn resume<'a>(
             | Record::Settled { .. }
             | Record::Decided { .. }
             | Record::Confirmed { .. }
-            | Record::Interrupted { .. } => {}
+            | Record::Interrupted { .. }
+            | Record::Remark { .. } => {}
         }
     }
 

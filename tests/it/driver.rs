@@ -16,6 +16,7 @@ use greenlight::switchover::journal::{Journal, JournalError, read};
 use greenlight::switchover::machine::{Answer, Config, Evidence, Fault, LastLook, Notice, Readiness, State};
 use greenlight::switchover::outcome::{Outcome, Refusal, Verified};
 use greenlight::switchover::record::Record;
+use greenlight::switchover::remark::Remark;
 use greenlight::switchover::resume::resume;
 use greenlight::switchover::settle::{Lag, Sample};
 use jiff::{SignedDuration, Timestamp};
@@ -24,7 +25,7 @@ use crate::journal::{actor, header, taken_up};
 
 /// How RDS ends the switchover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+pub(crate) enum End {
     Completed,
     FailedMember,
     FailedQuietly,
@@ -32,7 +33,7 @@ enum End {
 
 /// How the request fares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+pub(crate) enum Fate {
     Accepted(End),
     /// It arrives, and the answer does not.
     AnswerLost(End),
@@ -42,14 +43,14 @@ enum Fate {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Story {
-    fate: Fate,
+pub(crate) struct Story {
+    pub(crate) fate: Fate,
     /// Seconds until lag has gone.
-    lag_until: i64,
+    pub(crate) lag_until: i64,
     /// Seconds that the operator takes to type.
-    typing: i64,
+    pub(crate) typing: i64,
     /// The exit code when nothing else happens.
-    code: u8,
+    pub(crate) code: u8,
 }
 
 const STORIES: &[Story] = &[
@@ -112,21 +113,24 @@ const STORIES: &[Story] = &[
 /// Thrown where the process dies.
 struct Crash;
 
-struct Fake {
+pub(crate) struct Fake {
     story: Story,
     /// Seconds since the story began.
-    clock: Cell<i64>,
+    pub(crate) clock: Cell<i64>,
     /// Points passed, and the one to die at.
-    points: Cell<usize>,
-    fuse: Cell<usize>,
+    pub(crate) points: Cell<usize>,
+    pub(crate) fuse: Cell<usize>,
     submits: Cell<usize>,
     /// When the switchover began at RDS.
     began: Cell<Option<i64>>,
     told: RefCell<Vec<Notice>>,
+    /// What is remarked with the full check, and with the verification.
+    pub(crate) remarks: [Vec<Remark>; 2],
+    remarked: RefCell<Vec<Remark>>,
 }
 
 impl Fake {
-    fn new(story: Story) -> Self {
+    pub(crate) fn new(story: Story) -> Self {
         Self {
             story,
             clock: Cell::new(0),
@@ -135,7 +139,14 @@ impl Fake {
             submits: Cell::new(0),
             began: Cell::new(None),
             told: RefCell::default(),
+            remarks: [vec![], vec![]],
+            remarked: RefCell::default(),
         }
+    }
+
+    /// RDS got the request of a process that died just then.
+    pub(crate) fn begin_at_rds(&self) {
+        self.began.set(Some(self.clock.get() - 7));
     }
 
     /// A point at which the process may die.
@@ -247,6 +258,7 @@ impl World for Fake {
         self.point();
         let at = self.now();
         self.clock.set(self.clock.get() + 4);
+        self.remarked.borrow_mut().extend(self.remarks[0].iter().cloned());
         Evidence {
             at,
             readiness: Readiness::Ready,
@@ -326,7 +338,12 @@ impl World for Fake {
 
     async fn verify(&self) -> Verified {
         self.point();
+        self.remarked.borrow_mut().extend(self.remarks[1].iter().cloned());
         Verified::Clean
+    }
+
+    fn remarks(&self) -> Vec<Remark> {
+        self.remarked.take()
     }
 
     fn tell(&self, notice: &Notice) {
@@ -368,7 +385,7 @@ impl Interrupts for At<'_> {
 }
 
 /// One process: `None` if it died.
-fn process(fake: &Fake, path: &Path, interrupts: &[usize]) -> Option<Outcome> {
+pub(crate) fn process(fake: &Fake, path: &Path, interrupts: &[usize]) -> Option<Outcome> {
     let config = config();
     let (journal, state) = if path.exists() {
         let (journal, log) = taken_up(path);

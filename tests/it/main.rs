@@ -3,18 +3,26 @@
 #![expect(clippy::disallowed_methods, reason = "tests read files and the environment")]
 #![expect(clippy::print_stderr, reason = "a test that cannot run here says so")]
 
+mod attest;
+mod bad_input;
 mod capacity;
 mod catalogue;
 mod change;
 mod cli;
+mod contents;
+mod deadline;
 mod drift;
 mod driver;
 mod facts_scenarios;
+mod fleet;
 mod journal;
 mod laws;
 mod machine;
+mod oracle;
 mod output;
 mod plan;
+mod probe;
+mod rds_change;
 mod rds_collect;
 mod readme;
 mod recipes;
@@ -24,3 +32,6 @@ mod settle;
 mod support;
 mod switchover;
 mod tls;
+mod watch;
+mod whole;
+mod work;

@@ -2,7 +2,7 @@
 //!
 //! The report is made of fixed verdicts, not of the catalogue's: a new check changes no snapshot here.
 
-mod browser;
+pub(crate) mod browser;
 mod commands;
 mod compare;
 pub(crate) mod gate;

@@ -48,8 +48,13 @@ async fn config_in(url: &str, region: &str) -> SdkConfig {
         .await
 }
 
-async fn config(sandbox: &Sandbox) -> SdkConfig {
+pub(crate) async fn config(sandbox: &Sandbox) -> SdkConfig {
     config_in(&sandbox.endpoint_url(), "eu-west-1").await
+}
+
+/// An SDK client of its own, for what greenlight is not to do.
+pub(crate) async fn client(sandbox: &Sandbox) -> Client {
+    Client::new(&config(sandbox).await)
 }
 
 fn cluster(name: &str) -> RdsRequest {
@@ -91,6 +96,7 @@ fn document(collected: Collected) -> Facts {
             .green
             .map(|_| Fact::unknown(Why::NotAsked, "not asked here")),
         lag: Vec::new(),
+        contents: None,
     };
     let text = serde_json::to_string(&facts).expect("JSON");
     let back = Facts::from_json(&text).expect("the same document");

@@ -1,6 +1,6 @@
 //! Pages that are made from the code are as the code is. `UPDATE=1 cargo test --test it reference` writes them anew.
 
-use std::{fmt::Write as _, fs, path::Path};
+use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};
 
 use greenlight::{
     checks::{self, Check},
@@ -14,7 +14,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Compares a file with what it should hold, or writes it.
+/// Compares a file with what it should hold (nothing: it should not be there), or writes it.
 fn hold(path: &str, wanted: &str) {
     let file = root().join(path);
     let there = fs::read_to_string(&file).unwrap_or_default();
@@ -22,6 +22,10 @@ fn hold(path: &str, wanted: &str) {
         return;
     }
     if std::env::var("UPDATE").is_ok_and(|v| v == "1") {
+        if wanted.is_empty() {
+            fs::remove_file(&file).expect("a file that nothing makes any more");
+            return;
+        }
         fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
         fs::write(&file, wanted).expect("the file");
         return;
@@ -58,7 +62,7 @@ fn checks_page() {
             let sides: Vec<String> = header.sides.iter().map(ToString::to_string).collect();
             let _ = write!(
                 text,
-                "\n### [`{}`](../checks/{group}/{0}.md)\n\n{}: {}.\nOtherwise: {}. Asked in phase {} on {}; since {}.\n",
+                "\n### [`{}`](checks/{0}.md)\n\n{}: {}.\nOtherwise: {}. Asked in phase {} on {}; since {}.\n",
                 page.id,
                 header.level,
                 header.title,
@@ -70,6 +74,33 @@ fn checks_page() {
         }
     }
     hold("docs/checks.md", &text);
+}
+
+/// One page a check, as `greenlight explain` shows it: without the scenarios, which are tests. A page whose check is gone goes.
+#[test]
+fn check_pages() {
+    let mut wanted = BTreeSet::new();
+    for check in checks::all() {
+        let page = &check.page;
+        let path = format!("docs/checks/{}.md", page.id);
+        hold(
+            &path,
+            &format!(
+                "<!-- made from checks/{}/{}.md: UPDATE=1 cargo test --test it reference -->\n\n{}",
+                page.group,
+                page.id,
+                commands::explain::markdown(page)
+            ),
+        );
+        wanted.insert(path);
+    }
+    for file in fs::read_dir(root().join("docs/checks")).expect("the folder") {
+        let name = file.expect("a file").file_name();
+        let path = format!("docs/checks/{}", name.to_string_lossy());
+        if !wanted.contains(&path) {
+            hold(&path, "");
+        }
+    }
 }
 
 /// The table at the end of the catalogue's own page.
@@ -181,6 +212,7 @@ fn schema(path: &str, wanted: &str) {
 fn schemas_only_grow() {
     schema("schema/report.v1.json", &json::schema());
     schema("schema/diff.v1.json", &json::diff_schema());
+    schema("schema/fleet.v1.json", &greenlight::fleet::Fleet::schema());
     // The comparison notices what it is there for.
     let now: Value = serde_json::from_str(&json::schema()).expect("JSON");
     for (at, change) in [

@@ -59,6 +59,29 @@ impl Calls {
             .count()
     }
 
+    /// How many calls came in, and the most within any one second.
+    pub fn rate(&self) -> (usize, usize) {
+        let mut times: Vec<Timestamp> = self.lock().iter().map(|call| call.at).collect();
+        times.sort_unstable();
+        let mut first = 0;
+        let mut most = 0;
+        for (last, at) in times.iter().enumerate() {
+            while at.duration_since(times[first]) >= jiff::SignedDuration::from_secs(1) {
+                first += 1;
+            }
+            most = most.max(last - first + 1);
+        }
+        (times.len(), most)
+    }
+
+    /// How many calls were throttled.
+    pub fn throttled(&self) -> usize {
+        let all = self.lock();
+        all.iter()
+            .filter(|call| call.code.as_deref() == Some("Throttling"))
+            .count()
+    }
+
     /// Forgets everything.
     pub fn clear(&self) {
         self.lock().clear();

@@ -1,7 +1,7 @@
 //! `/_sandbox`: what a test or a person in another process does with the sandbox itself.
 //!
-//! `POST faults` arms a rule, `DELETE faults` disarms all, `POST allow` sets the allow list, `POST next-switchover`
-//! decides how the next switchover ends, `POST advance` lets steps go on, `GET calls` shows the log, and `POST databases`
+//! `POST faults` arms a rule, `DELETE faults` disarms all, `POST allow` sets the allow list, `POST limit` throttles by a
+//! token bucket, `POST next-switchover` decides how the next switchover ends, `POST advance` lets steps go on, `GET calls` shows the log, and `POST databases`
 //! does to a server what a test or a rehearsal needs done.
 
 use std::{sync::Arc, time::Duration};
@@ -32,6 +32,14 @@ struct Allow {
 #[serde(deny_unknown_fields)]
 struct Advance {
     steps: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Limit {
+    burst: u32,
+    #[serde(rename = "per-second")]
+    per_second: f64,
 }
 
 /// What is done to the server of a cluster or instance.
@@ -72,6 +80,7 @@ pub(crate) fn router() -> Router<Arc<Api>> {
     Router::new()
         .route("/faults", post(arm).delete(disarm))
         .route("/allow", post(allow))
+        .route("/limit", post(limit))
         .route("/next-switchover", post(next_switchover))
         .route("/advance", post(advance))
         .route("/databases", post(databases))
@@ -91,6 +100,12 @@ async fn disarm(State(api): State<Arc<Api>>) -> Response {
 
 async fn allow(State(api): State<Arc<Api>>, body: Bytes) -> Response {
     with(&body, |allow: Allow| api.faults.allow_only(allow.actions))
+}
+
+async fn limit(State(api): State<Arc<Api>>, body: Bytes) -> Response {
+    with(&body, |limit: Limit| {
+        api.faults.limit_requests(limit.burst, limit.per_second)
+    })
 }
 
 async fn next_switchover(State(api): State<Arc<Api>>, body: Bytes) -> Response {

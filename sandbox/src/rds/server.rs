@@ -24,9 +24,10 @@ use super::{
     fault::Fault,
     faults::{Effect, Faults, Hit, disguise},
     params::Params,
+    shapes::time,
     xml::Xml,
 };
-use crate::world::{World, account::Account, ids};
+use crate::world::{World, ids};
 
 const RDS: &str = "http://rds.amazonaws.com/doc/2014-10-31/";
 const STS: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
@@ -71,7 +72,15 @@ struct Caller {
     region: Option<String>,
 }
 
+/// How the access keys of assumed roles begin; the account follows.
+const ASSUMED: &str = "ASIASBOX";
+
 impl Caller {
+    /// The account whose role was assumed.
+    fn assumed(&self) -> Option<&str> {
+        self.access_key.as_deref()?.strip_prefix(ASSUMED)
+    }
+
     /// `AWS4-HMAC-SHA256 Credential=KEY/20260101/eu-west-1/rds/aws4_request, …`
     fn of(headers: &HeaderMap) -> Self {
         let scope: Vec<String> = headers
@@ -215,8 +224,16 @@ impl Api {
             Some(Effect::Fault { http, code, message }) => return refuse(Fault::new(*http, code, message)),
             _ => {}
         }
-        if version == "2011-06-15" && action == "GetCallerIdentity" {
-            return (Ok(Some(self.identity(&user))), false, true);
+        let account_id = match caller.assumed() {
+            Some(account) => account.to_owned(),
+            None => self.world.read(|account| account.id.clone()),
+        };
+        match (version, action) {
+            ("2011-06-15", "GetCallerIdentity") => {
+                return (Ok(Some(identity(&user, &account_id))), false, true);
+            }
+            ("2011-06-15", "AssumeRole") => return (self.assume(&user, &params), false, true),
+            _ => {}
         }
         if self.faults.denies(action) {
             return refuse(Fault::access_denied(&user, action));
@@ -248,17 +265,23 @@ impl Api {
                 {
                     disguise(Arc::make_mut(&mut account), *resource, status);
                 }
-                match &caller.region {
-                    // Another Region of the same account, in which nothing was ever made.
-                    Some(region) if *region != account.region => {
-                        read(&Account::new(&account.id, region), &params).map(Some)
-                    }
-                    _ => read(&account, &params).map(Some),
+                let region = caller.region.as_ref().unwrap_or(&account.region);
+                if *region != account.region || account_id != account.id {
+                    account = self.world.described(&account_id, region);
                 }
+                read(&account, &params).map(Some)
             }
             Handler::Write(write) => {
                 let home = self.world.read(|account| account.region.clone());
                 match &caller.region {
+                    _ if caller
+                        .assumed()
+                        .is_some_and(|id| self.world.read(|account| account.id != id)) =>
+                    {
+                        Err(Fault::invalid_value(
+                            "the sandbox changes nothing in other accounts",
+                        ))
+                    }
                     Some(region) if *region != home => Err(Fault::invalid_value(format!(
                         "the sandbox has resources only in {home}, not in {region}"
                     ))),
@@ -274,10 +297,45 @@ impl Api {
         }
     }
 
-    fn identity(&self, user: &str) -> Xml {
-        Xml::new("")
-            .text("Arn", user)
-            .text("UserId", "AIDASANDBOXSANDBOX00")
-            .text("Account", self.world.read(|account| account.id.clone()))
+    /// Credentials of another account that has resources; any role of it can be assumed.
+    fn assume(&self, user: &str, params: &Params) -> Result<Option<Xml>, Fault> {
+        let role = params.required("RoleArn")?;
+        let session = params.required("RoleSessionName")?;
+        let mut parts = role.splitn(6, ':').skip(4);
+        let (account, name) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        let name = name.strip_prefix("role/").unwrap_or_default();
+        if name.is_empty() || !self.world.has_account(account) {
+            return Err(Fault::new(
+                403,
+                "AccessDenied",
+                format!("User: {user} is not authorized to perform: sts:AssumeRole on resource: {role}"),
+            ));
+        }
+        let until = Timestamp::now() + jiff::SignedDuration::from_hours(1);
+        Ok(Some(
+            Xml::new("")
+                .child(
+                    Xml::new("Credentials")
+                        .text("AccessKeyId", format!("{ASSUMED}{account}"))
+                        .text("SecretAccessKey", "sandbox-secret-that-opens-nothing")
+                        .text("SessionToken", "sandbox-session")
+                        .text("Expiration", time(until)),
+                )
+                .child(
+                    Xml::new("AssumedRoleUser")
+                        .text("AssumedRoleId", format!("AROASANDBOXSANDBOX00:{session}"))
+                        .text(
+                            "Arn",
+                            format!("arn:aws:sts::{account}:assumed-role/{name}/{session}"),
+                        ),
+                ),
+        ))
     }
+}
+
+fn identity(user: &str, account: &str) -> Xml {
+    Xml::new("")
+        .text("Arn", user)
+        .text("UserId", "AIDASANDBOXSANDBOX00")
+        .text("Account", account)
 }

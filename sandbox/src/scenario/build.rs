@@ -28,6 +28,18 @@ impl Scenario {
         for spec in &self.instance {
             spec.build(&mut account)?;
         }
+        if let Some(fleet) = &self.fleet {
+            let (groups, clusters, instances) = fleet.specs()?;
+            for spec in &groups {
+                spec.build(&mut account)?;
+            }
+            for spec in &clusters {
+                spec.build(&mut account)?;
+            }
+            for spec in &instances {
+                spec.build(&mut account)?;
+            }
+        }
         self.surroundings(&mut account);
         Ok(account)
     }

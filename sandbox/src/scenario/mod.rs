@@ -4,15 +4,17 @@
 //! built into the crate and found by name.
 
 mod build;
+mod fleet;
 mod spec;
 
 use std::path::Path;
 
 use serde::Deserialize;
 
+pub use fleet::FleetSpec;
 pub use spec::{
     ClusterSpec, DatabaseSpec, DeploymentSpec, EndpointSpec, GlobalSpec, GroupSpec, InstanceSpec,
-    IntegrationSpec, LoadSpec, MaintenanceSpec, ProxySpec,
+    IntegrationSpec, LoadSpec, MaintenanceSpec, ProxySpec, RequestLimitSpec,
 };
 
 /// What a sandbox starts with.
@@ -47,6 +49,13 @@ pub struct Scenario {
     pub maintenance: Vec<MaintenanceSpec>,
     /// The quota of instances.
     pub max_instances: usize,
+    /// The API's limit on requests, from the start.
+    pub request_limit: Option<RequestLimitSpec>,
+    /// Many clusters and instances besides those that are named.
+    pub fleet: Option<FleetSpec>,
+    /// Other accounts and Regions, each with its own resources, which are only described: no servers, no changes, no
+    /// deployments. Roles of their accounts can be assumed.
+    pub elsewhere: Vec<Scenario>,
 }
 
 impl Default for Scenario {
@@ -66,6 +75,9 @@ impl Default for Scenario {
             endpoint: Vec::new(),
             maintenance: Vec::new(),
             max_instances: 40,
+            request_limit: None,
+            fleet: None,
+            elsewhere: Vec::new(),
         }
     }
 }
@@ -102,8 +114,9 @@ pub enum ScenarioError {
     Contradiction(String),
 }
 
-const BUILT_IN: [(&str, &str); 4] = [
+const BUILT_IN: [(&str, &str); 5] = [
     ("empty", include_str!("../../scenarios/empty.toml")),
+    ("fleet", include_str!("../../scenarios/fleet.toml")),
     ("guide", include_str!("../../scenarios/guide.toml")),
     ("guide-ready", include_str!("../../scenarios/guide-ready.toml")),
     ("rds-instance", include_str!("../../scenarios/rds-instance.toml")),

@@ -324,3 +324,13 @@ pub struct MaintenanceSpec {
     #[serde(default)]
     pub description: String,
 }
+
+/// A bucket of requests, as [`crate::Faults::limit_requests`] takes it.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestLimitSpec {
+    /// Requests that a full bucket holds.
+    pub burst: u32,
+    /// Requests that it gains a second.
+    pub per_second: f64,
+}

@@ -60,7 +60,9 @@ impl World {
         });
     }
 
-    /// Makes another member the writer.
+    /// Makes another member the writer. It runs with the parameters that it was last started with: a member that was
+    /// rebooted before the failover brings their new values into force. Source:
+    /// <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_WorkingWithDBClusterParamGroups.html>
     ///
     /// # Errors
     /// The fault that RDS answers: no such cluster or member, none to fail over to, or a cluster that is not available.
@@ -99,13 +101,32 @@ impl World {
         self.spawn(async move {
             world.pace.step(Step::Other).await;
             let resource = world.read(|account| account.cluster(&id).map(|found| found.resource_id.clone()));
-            world.cut_connections(&resource.unwrap_or_default());
-            world.edit(|account| {
+            let resource = resource.unwrap_or_default();
+            world.cut_connections(&resource);
+            let restarts = world.edit(|account| {
                 if let Some(cluster) = account.clusters.get_mut(&id) {
-                    "available".clone_into(&mut cluster.status);
                     for member in &mut cluster.members {
                         member.writer = member.id == target;
                     }
+                }
+                let values = account.cluster_parameters(&id);
+                let Some(cluster) = account.clusters.get_mut(&id) else {
+                    return false;
+                };
+                let started =
+                    |member: &super::account::Member| member.writer && member.parameter_status == "in-sync";
+                let newer = cluster.in_effect != values && cluster.members.iter().any(started);
+                if newer {
+                    cluster.in_effect = values;
+                }
+                newer
+            });
+            if restarts && let Err(error) = world.restart_server(&resource).await {
+                tracing::warn!(cluster = id, %error, "the server did not come back");
+            }
+            world.edit(|account| {
+                if let Some(cluster) = account.clusters.get_mut(&id) {
+                    "available".clone_into(&mut cluster.status);
                 }
                 account.event(
                     "RDS-EVENT-0071",

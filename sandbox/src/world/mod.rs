@@ -23,6 +23,7 @@ mod startup;
 pub(crate) mod switchover;
 
 use std::{
+    collections::BTreeMap,
     fmt,
     future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -36,6 +37,8 @@ use crate::rds::faults::Faults;
 /// One account, its servers and its clock.
 pub(crate) struct World {
     account: Mutex<Arc<Account>>,
+    /// Other accounts and Regions, by both. They are only described.
+    elsewhere: BTreeMap<(String, String), Arc<Account>>,
     pace: Pace,
     faults: Arc<Faults>,
     databases: Option<Databases>,
@@ -59,11 +62,32 @@ impl World {
     ) -> Self {
         Self {
             account: Mutex::new(Arc::new(account)),
+            elsewhere: BTreeMap::new(),
             pace,
             faults,
             databases,
             tasks: Mutex::new(JoinSet::new()),
         }
+    }
+
+    /// Adds accounts and Regions that are only described.
+    pub(crate) fn with_elsewhere(mut self, accounts: impl IntoIterator<Item = Account>) -> Self {
+        let keyed = accounts
+            .into_iter()
+            .map(|account| ((account.id.clone(), account.region.clone()), Arc::new(account)));
+        self.elsewhere = keyed.collect();
+        self
+    }
+
+    /// Whether anything is known of an account.
+    pub(crate) fn has_account(&self, id: &str) -> bool {
+        self.read(|account| account.id == id) || self.elsewhere.keys().any(|(account, _)| account == id)
+    }
+
+    /// What is described in an account and Region other than home: an empty account where nothing was ever made.
+    pub(crate) fn described(&self, id: &str, region: &str) -> Arc<Account> {
+        let found = self.elsewhere.get(&(id.to_owned(), region.to_owned()));
+        found.map_or_else(|| Arc::new(Account::new(id, region)), Arc::clone)
     }
 
     pub(crate) fn pace(&self) -> &Pace {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::words::{self, bytes, seconds};
+use crate::output::words::{self, bytes, seconds};
 use crate::{
     edge::terminal,
     switchover::{driver::Reply, evidence::Open, machine::Config, moment::LagLine},

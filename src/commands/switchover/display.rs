@@ -5,9 +5,11 @@ use std::{cell::RefCell, time::Instant};
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use unicode_width::UnicodeWidthChar as _;
 
-use super::words::{self, bytes, seconds, sparkline, trend};
+use crate::output::{
+    live::Block,
+    words::{self, bytes, seconds, sparkline, trend},
+};
 use crate::{
     edge::{clock, env::Env, terminal},
     report::{Headline, Report},
@@ -72,8 +74,7 @@ pub(super) struct Display {
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// Lines of the block that stand on the terminal.
-    drawn: usize,
+    block: Block,
     lag: Vec<LagLine>,
     sample: Option<Sample>,
     view: Option<View>,
@@ -386,24 +387,15 @@ impl Display {
     }
 
     fn clear(&self) {
-        let drawn = std::mem::take(&mut self.inner.borrow_mut().drawn);
-        if drawn > 0 {
-            terminal::draw(&format!("\x1b[{drawn}A\r\x1b[J"));
+        let text = self.inner.borrow_mut().block.clear();
+        if !text.is_empty() {
+            terminal::draw(&text);
         }
     }
 
     fn draw(&self, lines: &[String]) {
         let Some(columns) = self.columns else { return };
-        let drawn = std::mem::replace(&mut self.inner.borrow_mut().drawn, lines.len());
-        let mut text = if drawn > 0 {
-            format!("\x1b[{drawn}A\r\x1b[J")
-        } else {
-            String::new()
-        };
-        for line in lines {
-            text.push_str(&cut(line, columns));
-            text.push('\n');
-        }
+        let text = self.inner.borrow_mut().block.draw(lines, columns);
         terminal::draw(&text);
     }
 }
@@ -416,18 +408,7 @@ fn summary(view: &View) -> String {
     }
 }
 
-/// A line that fits: one that wraps would be two for the cursor.
-fn cut(line: &str, columns: usize) -> String {
-    let mut width = 0;
-    line.chars()
-        .take_while(|c| {
-            width += c.width().unwrap_or(0);
-            width < columns
-        })
-        .collect()
-}
-
-fn lag_json(line: &LagLine) -> Value {
+pub(in crate::commands) fn lag_json(line: &LagLine) -> Value {
     use crate::switchover::settle::{Eta, Trend};
     json!({
         "database": line.database,
@@ -471,17 +452,5 @@ fn notice_words(notice: &Notice) -> (&'static str, String) {
             "journal-lost",
             format!("the journal cannot be written any more ({}): going on without, watching is worth more", words::printable(why)),
         ),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::cut;
-
-    #[test]
-    fn lines_never_wrap() {
-        assert_eq!(cut("abcdef", 4), "abc");
-        assert_eq!(cut("日本語", 5), "日本");
-        assert_eq!(cut("ab", 80), "ab");
     }
 }

@@ -4,10 +4,8 @@ use std::{path::Path, time::Duration};
 
 use serde_json::json;
 
-use super::{
-    words::printable,
-    world::{Real, Seen},
-};
+use super::world::{Real, Seen};
+use crate::output::words::printable;
 use crate::{
     commands::{Failure, show},
     edge::terminal,
@@ -18,6 +16,7 @@ use crate::{
     output::{self, Format, View},
     switchover::{
         explain::{Explanation, explain, fix_fault},
+        outage::Outage,
         outcome::{Outcome, Refusal, Verified},
     },
 };
@@ -72,6 +71,7 @@ pub(super) async fn show(world: &Real<'_>, outcome: &Outcome, kept: Kept<'_>) ->
             Vec::new()
         },
         next: next(world, outcome, seen.as_ref(), &kept),
+        outage: world.outage(),
         kept,
     };
     let files = show::files(&world.args.output)?;
@@ -107,6 +107,7 @@ pub(super) async fn show(world: &Real<'_>, outcome: &Outcome, kept: Kept<'_>) ->
                     "guardrail": e.guardrail.id, "title": e.guardrail.title, "fix": e.guardrail.fix, "text": e.text,
                 })).collect::<Vec<_>>(),
                 "said": text.said,
+                "outage": text.outage,
                 "next": text.next,
                 "journal": text.kept.path.display().to_string(),
                 "journal_head": text.kept.head,
@@ -218,6 +219,7 @@ struct Text<'a> {
     sentence: String,
     explanations: &'a [Explanation],
     said: Vec<String>,
+    outage: Option<Outage>,
     next: Vec<String>,
     kept: Kept<'a>,
 }
@@ -231,6 +233,9 @@ impl Text<'_> {
         for found in self.explanations {
             lines.push(format!("  probable cause: {}", found.guardrail.title));
             lines.push(format!("  fix: {}", found.guardrail.fix));
+        }
+        for line in self.outage.iter().flat_map(Outage::lines) {
+            lines.push(format!("  {}", printable_lines(&line)));
         }
         lines.push(format!(
             "Journal: {} (head {})",
@@ -308,49 +313,17 @@ fn next(world: &Real<'_>, outcome: &Outcome, seen: Option<&Seen>, kept: &Kept<'_
 
 /// How to remove the deployment and the old side, by the names that they have now.
 fn clean_up(id: &str, place: &str, seen: Option<&Seen>) -> Vec<String> {
-    let mut steps = vec![
-        "# when clients are well and nobody wants to go back: the deployment, then the old side".to_owned(),
-        format!("aws rds delete-blue-green-deployment --blue-green-deployment-identifier {id}{place}"),
-    ];
     let rds = seen.and_then(|seen| seen.facts.rds.known());
     let old: Option<&Topology> = rds.and_then(|rds| rds.blue.known());
-    match old {
-        Some(Topology {
-            cluster: Some(cluster),
-            instances,
-        }) => {
-            steps.extend(instances.iter().map(|instance| {
-                format!(
-                    "aws rds delete-db-instance --db-instance-identifier {}{place}",
-                    instance.id
-                )
-            }));
-            steps.push(format!(
-                "aws rds delete-db-cluster --db-cluster-identifier {0} --final-db-snapshot-identifier {0}-final{place}",
-                cluster.id
-            ));
-        }
-        Some(Topology {
-            cluster: None,
-            instances,
-        }) => {
-            let mut instances = instances.iter();
-            let primary = instances.next();
-            steps.extend(instances.map(|replica| {
-                format!(
-                    "aws rds delete-db-instance --db-instance-identifier {} --skip-final-snapshot{place}",
-                    replica.id
-                )
-            }));
-            steps.extend(primary.map(|primary| {
-                format!(
-                    "aws rds delete-db-instance --db-instance-identifier {0} --final-db-snapshot-identifier {0}-final{place}",
-                    primary.id
-                )
-            }));
-        }
-        None => {}
-    }
+    let name = old.and_then(|old| match &old.cluster {
+        Some(cluster) => Some(cluster.id.as_str()),
+        None => old.instances.first().map(|instance| instance.id.as_str()),
+    });
+    let snapshot = format!("{}-final", name.unwrap_or("old-side"));
+    let mut steps = vec![
+        "# when clients are well and nobody wants to go back: the deployment and the old side".to_owned(),
+        format!("greenlight cleanup --deployment {id} --delete-old --final-snapshot {snapshot}{place}"),
+    ];
     let target = rds
         .and_then(|rds| rds.deployment.known())
         .and_then(Option::as_ref)

@@ -59,7 +59,7 @@ pub(super) fn config(args: &GuardArgs, identity: Identity) -> Result<Config, Fai
 }
 
 /// `90`, `90s`, `1500ms`, `5m`, `1h`; whole numbers only.
-fn time(text: &str) -> Option<SignedDuration> {
+pub(in crate::commands) fn time(text: &str) -> Option<SignedDuration> {
     let text = text.trim();
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let number: i64 = text[..text.len() - unit.len()].parse().ok()?;
@@ -75,7 +75,7 @@ fn time(text: &str) -> Option<SignedDuration> {
 
 /// `4096`, `64KB`, `1MiB`, `2GB`: a thousand and 1,024 alike are 1,024, as in PostgreSQL.
 /// <https://www.postgresql.org/docs/current/config-setting.html>
-fn size(text: &str) -> Option<u64> {
+pub(in crate::commands) fn size(text: &str) -> Option<u64> {
     let text = text.trim();
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let number: u64 = text[..text.len() - unit.len()].parse().ok()?;

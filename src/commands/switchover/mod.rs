@@ -4,20 +4,21 @@
 //! the machine in [`crate::switchover`] decides; this command only gives it a world, a journal and Ctrl-C.
 
 mod confirm;
-mod display;
+pub(super) mod display;
 mod end;
 mod evidence;
-mod flags;
+pub(super) mod flags;
 mod journal;
-mod signals;
-mod words;
+mod probe;
+pub(super) mod signals;
 mod world;
 
 use super::{Failure, World, block_on_to_the_end, check, show, target};
 use crate::{
+    attest::Attestation,
     cli::{SwitchoverArgs, TargetArgs},
     edge::{
-        aws, clock, host,
+        aws, clock, files, host,
         rds::{change::Changes, watch::Watch},
         terminal::{self, Progress},
     },
@@ -133,6 +134,11 @@ async fn set_up<'a>(args: &'a SwitchoverArgs, process: &'a World) -> Result<Setu
     flags::config(&args.guards, nobody)?;
     let display = Display::new(args.output.format == Some(Format::Json), &process.env);
 
+    let attestation = match &args.guards.attestation {
+        Some(path) => Some((path, Attestation::parse(&files::read(path)?))),
+        None => None,
+    };
+
     let (sdk, endpoint_url) = target::aws_config(&args.aws, process).await?;
     let taken_up = if args.guards.resume {
         Some(journal::read(args)?)
@@ -170,7 +176,28 @@ async fn set_up<'a>(args: &'a SwitchoverArgs, process: &'a World) -> Result<Setu
         Some(log) => (log.header().config.identity.clone(), None),
         None => identity(&watch, &id).await?,
     };
+    let (attestation, refusal) = match attestation {
+        None => (None, refusal),
+        // What was sent is followed, whatever has become of the attestation; before a request it is held up again.
+        Some((path, read)) => {
+            let good = read.and_then(|a| match &taken_up {
+                Some(_) => Ok(a),
+                None => a.good_at(clock::now()).map(|()| a),
+            });
+            match good {
+                Ok(attestation) => (Some(attestation), refusal),
+                Err(why) => {
+                    let why = format!("{}: {why}", path.display());
+                    (None, Some(refusal.unwrap_or(Refusal::NotAttested { why })))
+                }
+            }
+        }
+    };
     let config = flags::config(&args.guards, identity)?;
+    let probe = match &servers {
+        Some(servers) if refusal.is_none() => probe::prepare(args, servers, &id, &display).await?,
+        _ => None,
+    };
     let principal = aws::principal(&sdk).await;
     let by = Actor {
         user: process.env.os_user().unwrap_or("unknown").to_owned(),
@@ -200,6 +227,8 @@ async fn set_up<'a>(args: &'a SwitchoverArgs, process: &'a World) -> Result<Setu
         changes: Changes::new(&sdk, &region),
         servers,
         card,
+        attestation,
+        probe,
     });
     let path = journal::path(args, &id);
     if let Some(refusal) = refusal {

@@ -10,14 +10,14 @@ use crate::switchover::driver::Interrupts;
 
 /// Each signal once, in order.
 #[derive(Debug)]
-pub(super) struct Signals(UnboundedReceiver<()>);
+pub(in crate::commands) struct Signals(UnboundedReceiver<()>);
 
 impl Signals {
     /// From now on these signals no longer end the process.
     ///
     /// # Errors
     /// Where the system does not let them be listened to.
-    pub(super) fn listen() -> std::io::Result<Self> {
+    pub(in crate::commands) fn listen() -> std::io::Result<Self> {
         let (sender, receiver) = unbounded_channel();
         for kind in [
             SignalKind::interrupt(),

@@ -12,20 +12,25 @@ use super::{
     confirm,
     display::{Display, Stage},
     evidence,
+    probe::Probing,
 };
 use crate::{
+    attest::Attestation,
     cli::SwitchoverArgs,
     commands::{self, target},
     edge::{
         blue_lock::BlueLock,
         clock,
         connect::ConnectSpec,
+        probe::Probe,
         rds::{change::Changes, watch::Watch},
         sampler::Sampler,
         terminal::Progress,
     },
     facts::{Fact, Facts, rds::RdsFacts},
+    gate,
     model::{Phase, Replication},
+    output::{self, View},
     policy::Policy,
     report::{CheckReport, Headline, Report},
     situation::Situation,
@@ -36,7 +41,9 @@ use crate::{
         history::{Mark, Proof, mark, prove},
         machine::{Config, Event, Notice, State},
         moment::{self, LAG_CHECK, LagLine, Moment},
-        outcome::{Refusal, Verified},
+        outage::Outage,
+        outcome::{Outcome, Refusal, Verified},
+        remark::{Judged, Remark},
         settle::{Lag, Sample},
     },
     verdict::Level,
@@ -78,6 +85,11 @@ pub(super) struct Real<'a> {
     texts: RefCell<Vec<String>>,
     /// DDL on blue that was seen while settling.
     ddl: RefCell<Ddl>,
+    /// What the run is held to.
+    attestation: Option<Attestation>,
+    probe: Probing,
+    /// For the change record.
+    remarks: RefCell<Vec<Remark>>,
 }
 
 /// DDL on blue does not reach green: once it was seen, the full check is not true any more.
@@ -111,6 +123,8 @@ pub(super) struct Parts<'a> {
     pub(super) changes: Changes,
     pub(super) servers: Option<Servers>,
     pub(super) card: confirm::Card,
+    pub(super) attestation: Option<Attestation>,
+    pub(super) probe: Option<Probe>,
 }
 
 impl<'a> Real<'a> {
@@ -131,7 +145,38 @@ impl<'a> Real<'a> {
             seen: RefCell::new(None),
             texts: RefCell::new(Vec::new()),
             ddl: RefCell::default(),
+            attestation: parts.attestation,
+            probe: Probing::new(parts.probe),
+            remarks: RefCell::default(),
         }
+    }
+
+    /// What the probe measured, once it has ended.
+    pub(super) fn outage(&self) -> Option<Outage> {
+        self.probe.outage()
+    }
+
+    fn remark(&self, seen: &Seen) {
+        let view = View {
+            report: &seen.report,
+            facts: &seen.facts,
+            exit: gate::exit(&seen.report),
+        };
+        let judged = Judged::of(&output::json::report(view));
+        self.remarks.borrow_mut().push(Remark::Judged(judged));
+    }
+
+    /// Holds what was seen against the attestation, by the policy as it was given: what this command sets in it for itself is
+    /// no decision of anybody.
+    fn attested(&self, seen: &Seen) -> Result<(), String> {
+        let Some(attestation) = &self.attestation else {
+            return Ok(());
+        };
+        attestation
+            .matches(&seen.facts, &seen.report, &self.policy, clock::now())
+            .map_err(|why| why.to_string())?;
+        self.remarks.borrow_mut().push(attestation.remark());
+        Ok(())
     }
 
     /// The report that was made last, with its facts.
@@ -312,7 +357,11 @@ impl World for Real<'_> {
         let at = clock::now();
         match self.collect(Phase::Switchover).await {
             Ok(seen) => {
-                let evidence = evidence::of(&seen, at, &self.config.identity, &self.policy);
+                let mut evidence = evidence::of(&seen, at, &self.config.identity, &self.policy);
+                self.remark(&seen);
+                if let Err(why) = self.attested(&seen) {
+                    evidence.readiness = Readiness::NotAttested { why };
+                }
                 let situation = seen.report.situation;
                 let mut policy = self.policy.clone();
                 policy.thresholds.switchover_timeout_seconds = self.config.timeout.as_secs().unsigned_abs();
@@ -359,6 +408,7 @@ impl World for Real<'_> {
 
     async fn last_look(&self) -> LastLook {
         self.display.stage(Stage::Looking);
+        self.probe.start();
         let at = clock::now();
         let (sample, look, messages) = tokio::join!(
             self.take_sample(),
@@ -414,6 +464,7 @@ impl World for Real<'_> {
             match seen {
                 Ok(seen) if late || Self::endpoint_follows(&seen) => {
                     let verified = evidence::verified(&seen.report);
+                    self.remark(&seen);
                     self.seen.replace(Some(seen));
                     return verified;
                 }
@@ -426,11 +477,24 @@ impl World for Real<'_> {
         }
     }
 
+    fn remarks(&self) -> Vec<Remark> {
+        self.remarks.take()
+    }
+
+    async fn closing(&self, outcome: &Outcome) {
+        let outage = self.probe.end(outcome).await;
+        self.probe.show(&self.display);
+        if let Some(outage) = outage {
+            self.remarks.borrow_mut().push(Remark::Outage(outage));
+        }
+    }
+
     fn tell(&self, notice: &Notice) {
         self.display.notice(notice);
     }
 
     fn progress(&self, event: &Event, state: &State) {
+        self.probe.show(&self.display);
         self.display.progress(event, state, &self.config);
     }
 }

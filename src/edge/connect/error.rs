@@ -5,6 +5,7 @@ use std::{fmt, net::IpAddr, path::PathBuf, time::Duration};
 use super::ConnectSpec;
 use crate::edge::{
     auth::{AuthError, Credentials, Origin},
+    deadline::Passed,
     tls::{ServerCertificate, TlsMode},
 };
 
@@ -148,6 +149,8 @@ pub enum Cause {
     NoSocket { path: PathBuf },
     #[error("no answer within {} s {phase}", after.as_secs_f32())]
     Timeout { phase: Phase, after: Duration },
+    #[error("{passed}{}", phase.map(|phase| format!(" {phase}")).unwrap_or_default())]
+    Deadline { passed: Passed, phase: Option<Phase> },
     #[error("the other end closed the connection {phase}")]
     Closed { phase: Phase },
     #[error("the connection broke {phase}: {why}")]
@@ -235,6 +238,7 @@ impl Cause {
     pub fn fix(&self) -> Option<String> {
         let fix = match self {
             Self::Auth(_) | Self::ZeroByte | Self::Server { .. } => return None,
+            Self::Deadline { .. } => "give a longer --deadline, or see what is slow with -v",
             Self::UnknownCa { fix, .. } => return Some(fix.clone()),
             Self::IamNeedsVerification { .. } => "use verify-full or verify-ca",
             Self::PreferNotLocal => "use verify-full, or disable where plain text is meant",
@@ -292,7 +296,9 @@ impl Cause {
             Self::NotAllowedFromHere { .. } => {
                 "have a line added to pg_hba.conf, or use another user or network"
             }
-            Self::NoDatabase { .. } => "check the database's name",
+            Self::NoDatabase { .. } => {
+                "check the database's name (--dbname, or the one in the connection string)"
+            }
             Self::DatabaseClosed { .. } => "allow connections to it, or leave this database out",
             Self::NoConnectPrivilege { .. } => "run GRANT CONNECT ON DATABASE for the user",
             Self::TooManyConnections { .. } => {
@@ -320,7 +326,7 @@ impl Cause {
             Self::Dns { .. } => "dns",
             Self::Refused { .. } | Self::NoSocket { .. } => "refused",
             Self::Unreachable { .. } => "unreachable",
-            Self::Silent { .. } | Self::Timeout { .. } => "timeout",
+            Self::Silent { .. } | Self::Timeout { .. } | Self::Deadline { .. } => "timeout",
             Self::Closed { .. } | Self::Broken { .. } | Self::SessionEnded { .. } => "closed",
             Self::NotPostgres { .. } | Self::Protocol { .. } => "not-postgresql",
             Self::RefusedAtOnce { .. } => "refused-at-once",

@@ -43,6 +43,10 @@ pub enum SettingsSent {
 /// `idle_session_timeout` is new in 14 (<https://www.postgresql.org/docs/14/release-14.html>).
 const HAS_IDLE_SESSION_TIMEOUT: u32 = 140_000;
 
+/// `jit` is new in 11 and on from 12 (<https://www.postgresql.org/docs/12/release-12.html>). The planner takes the catalogs of a large
+/// database for work that is worth compiling, which costs more than the probes themselves.
+const HAS_JIT: u32 = 110_000;
+
 /// Every setting, known to all versions from 9.6.
 fn all(limits: &SessionLimits) -> Vec<(&'static str, String)> {
     let milliseconds = |limit: Duration| limit.as_millis().to_string();
@@ -60,6 +64,8 @@ fn all(limits: &SessionLimits) -> Vec<(&'static str, String)> {
         ("row_security", fixed("off")),
         // A busy server keeps its workers.
         ("max_parallel_workers_per_gather", fixed("0")),
+        // Sorts of a large catalog stay in memory; what one session may take stays small.
+        ("work_mem", fixed("16MB")),
         // The text of answers does not depend on the role.
         ("client_min_messages", fixed("warning")),
         ("standard_conforming_strings", fixed("on")),
@@ -149,19 +155,28 @@ impl Settled<'_> {
                 .await
                 .map_err(Trouble::Driver)?;
         }
-        if !limits.idle.is_zero()
-            && self
-                .version
-                .is_some_and(|version| version >= HAS_IDLE_SESSION_TIMEOUT)
-        {
-            // Polled once, which queues it ahead of whatever the caller asks first; nobody waits for the answer.
-            let sql = format!("set idle_session_timeout = {}", limits.idle.as_millis());
+        // Polled once, which queues it ahead of whatever the caller asks first; nobody waits for the answer.
+        let sql = self.newer(limits);
+        if !sql.is_empty() {
             let _answered_later = self.client.batch_execute(&sql).now_or_never();
         }
         match (sent, self.reported) {
             (SettingsSent::AtStartup, Some(true)) => Ok(()),
             _ => self.ask().await,
         }
+    }
+
+    /// What only newer servers know, and what an older one would refuse the login for if it came with the startup message.
+    fn newer(&self, limits: &SessionLimits) -> String {
+        let from = |first: u32| self.version.is_some_and(|version| version >= first);
+        let mut sql = String::new();
+        if from(HAS_JIT) {
+            sql.push_str("set jit = off;");
+        }
+        if from(HAS_IDLE_SESSION_TIMEOUT) && !limits.idle.is_zero() {
+            let _infallible = write!(sql, "set idle_session_timeout = {};", limits.idle.as_millis());
+        }
+        sql
     }
 
     async fn ask(&self) -> Result<(), Trouble> {

@@ -5,7 +5,10 @@ use std::{error::Error, fmt::Debug};
 use aws_sdk_rds::error::{ProvideErrorMetadata, SdkError};
 
 use crate::{
-    edge::aws::{AwsError, chain},
+    edge::{
+        aws::{AwsError, chain},
+        deadline::Passed,
+    },
     facts::{Fact, Why},
 };
 
@@ -27,7 +30,13 @@ pub(super) enum Kind {
     BadCredentials,
     NotFound,
     Timeout,
+    /// The deadline of the whole look.
+    Late,
     Unreachable,
+    /// RDS takes no more calls for now.
+    Throttled,
+    /// RDS cannot answer for now.
+    Unavailable,
     /// Any other answer of the service.
     Fault,
 }
@@ -57,11 +66,25 @@ impl Failed {
         }
     }
 
+    /// The deadline of the whole look came before the answer.
+    pub(super) fn late(action: &'static str, passed: Passed) -> Self {
+        Self {
+            action,
+            kind: Kind::Late,
+            code: String::new(),
+            message: passed.to_string(),
+        }
+    }
+
     /// The fact that could not be had.
     pub(super) fn fact<T>(&self) -> Fact<T> {
         let (why, detail) = match self.kind {
             Kind::Denied => (Why::Privilege, format!("rds:{} is not allowed", self.action)),
             Kind::Timeout => (Why::Timeout, format!("{} did not answer in time", self.action)),
+            Kind::Late => (
+                Why::Timeout,
+                format!("{} had not answered when {}", self.action, self.message),
+            ),
             Kind::Unreachable => (Why::Unreachable, format!("{}: {}", self.action, self.message)),
             _ if self.code.is_empty() => (Why::Error, format!("{}: {}", self.action, self.message)),
             _ => (
@@ -86,6 +109,10 @@ fn of_code(code: &str) -> Kind {
         | "MissingAuthenticationToken"
         | "MissingAuthenticationTokenException"
         | "AuthFailure" => Kind::BadCredentials,
+        "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequestsException" => {
+            Kind::Throttled
+        }
+        "InternalFailure" | "InternalError" | "ServiceUnavailable" => Kind::Unavailable,
         _ if code.ends_with("NotFound") || code.ends_with("NotFoundFault") => Kind::NotFound,
         _ => Kind::Fault,
     }
@@ -153,7 +180,9 @@ pub enum RdsError {
         cluster: String,
     },
     /// The identity may not make the call that everything starts from.
-    #[error("AWS does not allow rds:{action}: {message}")]
+    #[error(
+        "AWS does not allow rds:{action}: {message}; `greenlight iam-policy` prints the rights that are needed"
+    )]
     Denied {
         /// The action.
         action: &'static str,
@@ -189,6 +218,16 @@ pub enum RdsError {
         /// The action.
         action: &'static str,
     },
+    /// The deadline of the whole look.
+    #[error("RDS in {region} had not answered {action} when {message}; check the network, or give it longer")]
+    Late {
+        /// Region or endpoint.
+        region: String,
+        /// The action.
+        action: &'static str,
+        /// Which deadline.
+        message: String,
+    },
     /// Another answer.
     #[error("RDS answered {action} with {code} {message}")]
     Fault {
@@ -217,6 +256,7 @@ impl RdsError {
             | Self::BadCredentials { .. }
             | Self::Unreachable { .. }
             | Self::Timeout { .. }
+            | Self::Late { .. }
             | Self::Fault { .. } => false,
         }
     }
@@ -237,11 +277,16 @@ impl RdsError {
                 region: place.to_owned(),
                 action,
             },
+            Kind::Late => Self::Late {
+                region: place.to_owned(),
+                action,
+                message,
+            },
             Kind::Unreachable => Self::Unreachable {
                 region: place.to_owned(),
                 message,
             },
-            Kind::NotFound | Kind::Fault => Self::Fault {
+            Kind::NotFound | Kind::Fault | Kind::Throttled | Kind::Unavailable => Self::Fault {
                 action,
                 code,
                 message,

@@ -151,7 +151,13 @@ pub(super) async fn gather(reader: &Reader, request: &RdsRequest, region: String
     };
     let integrations = async { fact(reader.integrations(&arns).await) };
     let joined = deployment.known().and_then(Option::as_ref);
-    let events = async { fact(events(reader, joined, &both).await) };
+    let events = async {
+        // Over a fleet they would be most of the calls, and only a deployment's are judged.
+        match (reader.shared(), joined) {
+            (Some(_), None) => not_asked("in a fleet events are read where there is a deployment"),
+            _ => fact(events(reader, joined, &both).await),
+        }
+    };
     let quotas = async { fact(reader.quotas().await) };
 
     let (

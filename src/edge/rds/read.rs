@@ -1,42 +1,60 @@
-//! One method a question: every page of it, within the bound on calls at the same time, retried by the SDK.
+//! One method a question: every page of it, within the bound on calls at the same time.
+//!
+//! A single look is retried by the SDK. A reader of a whole [`Region`] takes turns of the account's [`Limiter`], retries
+//! by it, and answers from what was read once for all.
 
-use std::{collections::BTreeMap, error::Error, fmt::Debug};
+use std::{error::Error, fmt::Debug, sync::Arc};
 
 use aws_sdk_rds::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
-    types::{EngineFamily, Filter, SourceType},
+    types::{Filter, Parameter},
 };
 use tokio::sync::Semaphore;
 
 use super::{
     convert,
     error::{Failed, Kind},
+    limiter::{Limiter, Tries},
+    look::Snapshot,
+    region::Region,
 };
-use crate::facts::{
-    Fact, Why,
-    rds::{
-        Cluster, ClusterEndpoint, Deployment, EngineVersion, Event, Instance, Integration, MajorVersion,
-        ParameterGroup, PendingMaintenance, Proxy, Quota,
+use crate::{
+    edge::deadline,
+    facts::{
+        Fact, Why,
+        rds::{Cluster, Deployment, Instance, ParameterGroup},
     },
 };
 
+/// One page of a question: sends the call that was built so far, and takes the field with the records.
+macro_rules! page {
+    ($call:expr, $records:ident) => {
+        async |marker| {
+            let page = $call.set_marker(marker).send().await?;
+            Ok((page.$records, page.marker))
+        }
+    };
+}
+pub(super) use page;
+
 /// RDS throttles an account's Describe calls together: a checking tool must not starve the rest.
 const AT_ONCE: usize = 6;
-/// Events are kept for 14 days; in minutes.
-const EVENTS_MINUTES: i32 = 14 * 24 * 60;
-
 /// Asks one Region.
 pub(super) struct Reader {
-    client: Client,
+    pub(super) client: Client,
     permits: Semaphore,
+    /// Paces and retries, where the SDK does not.
+    limiter: Option<Arc<Limiter>>,
+    /// What was read once for all.
+    region: Option<Arc<Region>>,
 }
 
-fn filter(name: &str, value: &str) -> Filter {
+pub(super) fn filter(name: &str, value: &str) -> Filter {
     Filter::builder().name(name).values(value).build()
 }
 
-fn unusable(action: &'static str, what: String) -> Failed {
+pub(super) fn unusable(action: &'static str, what: String) -> Failed {
     Failed {
         action,
         kind: Kind::Fault,
@@ -58,53 +76,129 @@ impl Reader {
         Self {
             client,
             permits: Semaphore::new(AT_ONCE),
+            limiter: None,
+            region: None,
         }
     }
 
-    async fn ask<T, E, R>(
+    /// A reader whose client does not retry: the limiter does.
+    pub(super) fn paced(client: Client, limiter: Arc<Limiter>) -> Self {
+        Self {
+            limiter: Some(limiter),
+            ..Self::new(client)
+        }
+    }
+
+    /// A reader that answers from what was read once, where that is enough.
+    pub(super) fn over(region: Arc<Region>) -> Self {
+        Self {
+            limiter: Some(Arc::clone(region.limiter())),
+            region: Some(Arc::clone(&region)),
+            ..Self::new(region.reader().client.clone())
+        }
+    }
+
+    /// What was read once for all, where this reads for many subjects.
+    pub(super) fn shared(&self) -> Option<&Region> {
+        self.region.as_deref()
+    }
+
+    pub(super) async fn ask<T, E, R>(
         &self,
         action: &'static str,
-        call: impl Future<Output = Result<T, SdkError<E, R>>>,
+        call: impl AsyncFn() -> Result<T, SdkError<E, R>>,
     ) -> Result<T, Failed>
     where
         E: ProvideErrorMetadata + Error + 'static,
         R: Debug + 'static,
     {
-        let _permit = self.permits.acquire().await.expect("never closed");
-        tracing::debug!(action, "asking RDS");
-        let answer = call.await.map_err(|error| Failed::of(action, &error));
-        if let Err(failed) = &answer {
+        let mut tries = Tries::default();
+        loop {
+            let asked = async {
+                if let Some(limiter) = &self.limiter {
+                    limiter.turn().await;
+                }
+                let _permit = self.permits.acquire().await.expect("never closed");
+                tracing::debug!(action, "asking RDS");
+                call().await.map_err(|error| Failed::of(action, &error))
+            };
+            let answer = match deadline::bound(asked).await {
+                Ok(answer) => answer,
+                Err(passed) => return Err(Failed::late(action, passed)),
+            };
+            let failed = match answer {
+                Ok(found) => {
+                    if let Some(limiter) = &self.limiter {
+                        limiter.went_well();
+                    }
+                    return Ok(found);
+                }
+                Err(failed) => failed,
+            };
             tracing::debug!(
                 action,
                 code = failed.code,
                 message = failed.message,
                 "RDS refused"
             );
+            let again = self.limiter.as_ref().and_then(|l| l.again(&failed, &mut tries));
+            let Some(pause) = again else { return Err(failed) };
+            if deadline::bound(tokio::time::sleep(pause)).await.is_err() {
+                return Err(failed);
+            }
         }
-        answer
+    }
+
+    /// All pages of a question, each a call of its own.
+    pub(super) async fn pages<T, E, R>(
+        &self,
+        action: &'static str,
+        page: impl AsyncFn(Option<String>) -> Result<(Option<Vec<T>>, Option<String>), SdkError<E, R>>,
+    ) -> Result<Vec<T>, Failed>
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+        R: Debug + 'static,
+    {
+        let mut all = Vec::new();
+        let mut marker: Option<String> = None;
+        loop {
+            let call = Box::pin(self.ask(action, async || page(marker.clone()).await));
+            let (found, next) = call.await?;
+            all.extend(found.unwrap_or_default());
+            match next.filter(|next| !next.is_empty()) {
+                None => return Ok(all),
+                next if next == marker => {
+                    return Err(unusable(action, "the same page again and again".to_owned()));
+                }
+                next => marker = next,
+            }
+        }
     }
 
     /// Clusters: one by name or ARN, those of a clone group, or all.
-    async fn db_clusters(&self, id: Option<&str>, by: Option<Filter>) -> Result<Vec<Cluster>, Failed> {
+    pub(super) async fn db_clusters(
+        &self,
+        id: Option<&str>,
+        by: Option<Filter>,
+    ) -> Result<Vec<Cluster>, Failed> {
         const ACTION: &str = "DescribeDBClusters";
-        let call = self
-            .client
-            .describe_db_clusters()
-            .set_db_cluster_identifier(id.map(str::to_owned))
-            .set_filters(by.map(|f| vec![f]));
-        let found = self
-            .ask(ACTION, call.into_paginator().items().send().try_collect())
-            .await?;
+        let call = || {
+            let call = self.client.describe_db_clusters();
+            call.set_db_cluster_identifier(id.map(str::to_owned))
+                .set_filters(by.clone().map(|f| vec![f]))
+        };
+        let found = self.pages(ACTION, page!(call(), db_clusters)).await?;
         let clusters = found.into_iter().map(convert::cluster).collect::<Result<_, _>>();
         clusters.map_err(|what| unusable(ACTION, what))
     }
 
     pub(super) async fn cluster(&self, id: &str) -> Result<Option<Cluster>, Failed> {
-        absent(
-            self.db_clusters(Some(id), None)
-                .await
-                .map(|mut found| found.pop()),
-        )
+        if let Some(region) = self.shared() {
+            let all = region.clusters().await?;
+            return Ok(all.iter().find(|c| c.id == id || c.arn.as_str() == id).cloned());
+        }
+        let found = self.db_clusters(Some(id), None).await;
+        absent(found.map(|mut found| found.pop()))
     }
 
     pub(super) async fn cluster_names(&self) -> Result<Vec<String>, Failed> {
@@ -114,35 +208,51 @@ impl Reader {
 
     /// How many clusters share a volume by cloning.
     pub(super) async fn clones(&self, group: &str) -> Result<u32, Failed> {
-        let found = self
-            .db_clusters(None, Some(filter("clone-group-id", group)))
-            .await?;
-        Ok(u32::try_from(found.len()).unwrap_or(u32::MAX))
+        let found = match self.shared() {
+            Some(region) => {
+                let all = region.clusters().await?;
+                let of_group = |c: &&Cluster| c.clone_group_id.as_deref() == Some(group);
+                all.iter().filter(of_group).count()
+            }
+            None => {
+                let by = Some(filter("clone-group-id", group));
+                self.db_clusters(None, by).await?.len()
+            }
+        };
+        Ok(u32::try_from(found).unwrap_or(u32::MAX))
     }
 
-    async fn db_instances(&self, id: Option<&str>, by: Option<Filter>) -> Result<Vec<Instance>, Failed> {
+    pub(super) async fn db_instances(
+        &self,
+        id: Option<&str>,
+        by: Option<Filter>,
+    ) -> Result<Vec<Instance>, Failed> {
         const ACTION: &str = "DescribeDBInstances";
-        let call = self
-            .client
-            .describe_db_instances()
-            .set_db_instance_identifier(id.map(str::to_owned))
-            .set_filters(by.map(|f| vec![f]));
-        let found = self
-            .ask(ACTION, call.into_paginator().items().send().try_collect())
-            .await?;
+        let call = || {
+            let call = self.client.describe_db_instances();
+            call.set_db_instance_identifier(id.map(str::to_owned))
+                .set_filters(by.clone().map(|f| vec![f]))
+        };
+        let found = self.pages(ACTION, page!(call(), db_instances)).await?;
         let instances = found.into_iter().map(convert::instance).collect::<Result<_, _>>();
         instances.map_err(|what| unusable(ACTION, what))
     }
 
     pub(super) async fn instance(&self, id: &str) -> Result<Option<Instance>, Failed> {
-        absent(
-            self.db_instances(Some(id), None)
-                .await
-                .map(|mut found| found.pop()),
-        )
+        if let Some(region) = self.shared() {
+            let all = region.instances().await?;
+            return Ok(all.iter().find(|i| i.id == id || i.arn.as_str() == id).cloned());
+        }
+        let found = self.db_instances(Some(id), None).await;
+        absent(found.map(|mut found| found.pop()))
     }
 
     pub(super) async fn instances_of(&self, cluster: &str) -> Result<Vec<Instance>, Failed> {
+        if let Some(region) = self.shared() {
+            let all = region.instances().await?;
+            let of_cluster = |i: &&Instance| i.cluster_id.as_deref() == Some(cluster);
+            return Ok(all.iter().filter(of_cluster).cloned().collect());
+        }
         self.db_instances(None, Some(filter("db-cluster-id", cluster)))
             .await
     }
@@ -154,12 +264,27 @@ impl Reader {
 
     /// Deployments by `blue-green-deployment-identifier`, `blue-green-deployment-name`, `source` or `target`; or all.
     pub(super) async fn deployments(&self, by: Option<(&str, &str)>) -> Result<Vec<Deployment>, Failed> {
+        if let (Some(region), Some((name, value))) = (self.shared(), by) {
+            let all = region.deployments().await?;
+            let is = |d: &&Deployment| match name {
+                "source" => d.source.as_str() == value,
+                "target" => d.target.as_ref().is_some_and(|arn| arn.as_str() == value),
+                "blue-green-deployment-name" => d.name == value,
+                _ => d.id == value,
+            };
+            return Ok(all.iter().filter(is).cloned().collect());
+        }
+        self.list_deployments(by).await
+    }
+
+    /// The same, asked of RDS.
+    pub(super) async fn list_deployments(&self, by: Option<(&str, &str)>) -> Result<Vec<Deployment>, Failed> {
         const ACTION: &str = "DescribeBlueGreenDeployments";
-        let filters = by.map(|(name, value)| vec![filter(name, value)]);
-        let call = self.client.describe_blue_green_deployments().set_filters(filters);
-        let found = self
-            .ask(ACTION, call.into_paginator().items().send().try_collect())
-            .await;
+        let call = || {
+            let filters = by.map(|(name, value)| vec![filter(name, value)]);
+            self.client.describe_blue_green_deployments().set_filters(filters)
+        };
+        let found = self.pages(ACTION, page!(call(), blue_green_deployments)).await;
         let found = absent(found.map(Some))?.unwrap_or_default();
         let deployments = found
             .into_iter()
@@ -168,263 +293,118 @@ impl Reader {
         deployments.map_err(|what| unusable(ACTION, what))
     }
 
-    /// A group by its key (`cluster:NAME`, `instance:NAME`); none where it does not exist.
-    pub(super) async fn parameter_group(&self, key: &str) -> Result<Option<ParameterGroup>, Failed> {
-        let (kind, name) = key.split_once(':').unwrap_or(("instance", key));
-        let (family, parameters) = match kind {
-            "cluster" => {
-                let group = self
-                    .client
-                    .describe_db_cluster_parameter_groups()
-                    .db_cluster_parameter_group_name(name)
-                    .into_paginator()
-                    .items()
-                    .send()
-                    .try_collect();
-                let values = self
-                    .client
-                    .describe_db_cluster_parameters()
-                    .db_cluster_parameter_group_name(name)
-                    .into_paginator()
-                    .items()
-                    .send()
-                    .try_collect();
-                tokio::join!(
-                    async {
-                        let groups = self.ask("DescribeDBClusterParameterGroups", group).await?;
-                        Ok::<_, Failed>(groups.into_iter().find_map(|g| g.db_parameter_group_family))
-                    },
-                    self.ask("DescribeDBClusterParameters", values)
-                )
-            }
-            _ => {
-                let group = self
-                    .client
-                    .describe_db_parameter_groups()
-                    .db_parameter_group_name(name)
-                    .into_paginator()
-                    .items()
-                    .send()
-                    .try_collect();
-                let values = self
-                    .client
-                    .describe_db_parameters()
-                    .db_parameter_group_name(name)
-                    .into_paginator()
-                    .items()
-                    .send()
-                    .try_collect();
-                tokio::join!(
-                    async {
-                        let groups = self.ask("DescribeDBParameterGroups", group).await?;
-                        Ok::<_, Failed>(groups.into_iter().find_map(|g| g.db_parameter_group_family))
-                    },
-                    self.ask("DescribeDBParameters", values)
-                )
-            }
-        };
-        let Some(values) = absent(parameters.map(Some))? else {
-            return Ok(None);
-        };
-        // The values matter more: without the right to list groups only the family stays open.
-        let family = family.unwrap_or_default();
-        Ok(Some(convert::parameter_group(name.to_owned(), family, values)))
-    }
-
-    /// Engine versions of a family, or one version; retired ones as well.
-    pub(super) async fn engine_versions(
-        &self,
-        engine: &str,
-        family: Option<&str>,
-        version: Option<&str>,
-    ) -> Result<Vec<EngineVersion>, Failed> {
-        let call = self
-            .client
-            .describe_db_engine_versions()
-            .engine(engine)
-            .set_db_parameter_group_family(family.map(str::to_owned))
-            .set_engine_version(version.map(str::to_owned))
-            .include_all(true);
-        let call = call.into_paginator().items().send().try_collect();
-        let found = self.ask("DescribeDBEngineVersions", call).await?;
-        Ok(found.into_iter().filter_map(convert::engine_version).collect())
-    }
-
-    pub(super) async fn major_version(
-        &self,
-        engine: &str,
-        major: u16,
-    ) -> Result<Option<MajorVersion>, Failed> {
-        let major = major.to_string();
-        let call = self
-            .client
-            .describe_db_major_engine_versions()
-            .engine(engine)
-            .major_engine_version(&major)
-            .into_paginator()
-            .items()
-            .send()
-            .try_collect();
-        let found = self.ask("DescribeDBMajorEngineVersions", call).await?;
-        let mut found = found.into_iter().filter_map(convert::major_version);
-        Ok(found.find(|v| v.version == major))
-    }
-
-    /// Whether an instance class can be ordered with a version.
-    pub(super) async fn orderable(&self, engine: &str, version: &str, class: &str) -> Result<bool, Failed> {
-        // The first page is enough, and pages are long.
-        let call = self
-            .client
-            .describe_orderable_db_instance_options()
-            .engine(engine)
-            .engine_version(version)
-            .db_instance_class(class)
-            .send();
-        let found = self.ask("DescribeOrderableDBInstanceOptions", call).await?;
-        Ok(!found.orderable_db_instance_options().is_empty())
-    }
-
-    pub(super) async fn pending_maintenance(&self) -> Result<Vec<PendingMaintenance>, Failed> {
-        let call = self.client.describe_pending_maintenance_actions();
-        let call = call.into_paginator().items().send().try_collect();
-        let found = self.ask("DescribePendingMaintenanceActions", call).await?;
-        Ok(found.into_iter().flat_map(convert::pending_maintenance).collect())
-    }
-
-    /// Events of one resource.
-    pub(super) async fn events(&self, kind: SourceType, id: &str) -> Result<Vec<Event>, Failed> {
-        let call = self
-            .client
-            .describe_events()
-            .source_type(kind)
-            .source_identifier(id)
-            .duration(EVENTS_MINUTES)
-            .into_paginator()
-            .items()
-            .send()
-            .try_collect();
-        let found = self.ask("DescribeEvents", call).await;
-        // A resource of which nothing has been heard may be none to the events.
-        let found = absent(found.map(Some))?.unwrap_or_default();
-        Ok(found.into_iter().filter_map(convert::event).collect())
-    }
-
-    /// The account's proxies for PostgreSQL, with their targets.
-    pub(super) async fn proxies(&self) -> Result<Vec<Proxy>, Failed> {
-        let call = self
-            .client
-            .describe_db_proxies()
-            .into_paginator()
-            .items()
-            .send()
-            .try_collect();
-        let found = self.ask("DescribeDBProxies", call).await?;
-        let proxies = found
-            .into_iter()
-            .filter(|p| {
-                p.engine_family
-                    .as_deref()
-                    .is_none_or(|f| f == EngineFamily::Postgresql.as_str())
-            })
-            .filter_map(|p| Some((p.db_proxy_name?, p.status.map(|s| s.as_str().to_owned()))));
-        let all = proxies.map(async |(name, status)| {
-            let call = self
-                .client
-                .describe_db_proxy_targets()
-                .db_proxy_name(&name)
-                .into_paginator()
-                .items()
-                .send()
-                .try_collect();
-            let targets = self.ask("DescribeDBProxyTargets", call).await;
-            Proxy {
-                targets: fact(targets.map(|found| found.into_iter().map(convert::proxy_target).collect())),
-                status: status.unwrap_or_default(),
-                name,
-            }
-        });
-        Ok(futures_util::future::join_all(all).await)
-    }
-
-    /// The global cluster with this member: its name, whether the member writes, the others.
-    pub(super) async fn global_cluster(
-        &self,
-        member: &str,
-    ) -> Result<Option<(String, bool, Vec<String>)>, Failed> {
-        let call = self.client.describe_global_clusters();
-        let call = call.into_paginator().items().send().try_collect();
-        let found = self.ask("DescribeGlobalClusters", call).await?;
-        Ok(found.into_iter().find_map(|g| {
-            let members = g.global_cluster_members.unwrap_or_default();
-            let own = members
-                .iter()
-                .find(|m| m.db_cluster_arn.as_deref() == Some(member))?;
-            let writes = own.is_writer.unwrap_or_default();
-            let others = members.iter().filter_map(|m| m.db_cluster_arn.clone());
-            let others = others.filter(|arn| arn != member).collect();
-            Some((g.global_cluster_identifier.unwrap_or_default(), writes, others))
+    /// A snapshot of a cluster or of an instance; none where there is none of that name.
+    pub(super) async fn snapshot(&self, name: &str, of_cluster: bool) -> Result<Option<Snapshot>, Failed> {
+        if of_cluster {
+            let call = || {
+                let call = self.client.describe_db_cluster_snapshots();
+                call.db_cluster_snapshot_identifier(name)
+            };
+            let found = self.pages("DescribeDBClusterSnapshots", page!(call(), db_cluster_snapshots));
+            let found = absent(found.await.map(Some))?.unwrap_or_default();
+            return Ok(found.into_iter().next().map(|s| Snapshot {
+                status: s.status.unwrap_or_default(),
+                of: s.db_cluster_identifier.unwrap_or_default(),
+                percent: s.percent_progress,
+            }));
+        }
+        let call = || self.client.describe_db_snapshots().db_snapshot_identifier(name);
+        let found = self.pages("DescribeDBSnapshots", page!(call(), db_snapshots));
+        let found = absent(found.await.map(Some))?.unwrap_or_default();
+        Ok(found.into_iter().next().map(|s| Snapshot {
+            status: s.status.unwrap_or_default(),
+            of: s.db_instance_identifier.unwrap_or_default(),
+            percent: s.percent_progress,
         }))
     }
 
-    /// Zero-ETL integrations whose source is one of these ARNs.
-    pub(super) async fn integrations(&self, sources: &[String]) -> Result<Vec<Integration>, Failed> {
-        let call = self
-            .client
-            .describe_integrations()
-            .into_paginator()
-            .items()
-            .send()
-            .try_collect();
-        let found = self.ask("DescribeIntegrations", call).await?;
-        let mine = found.into_iter().filter_map(|i| {
-            let source = i.source_arn.filter(|arn| sources.contains(arn))?;
-            Some(Integration {
-                name: i.integration_name.unwrap_or_default(),
-                arn: i.integration_arn,
-                source,
-                status: i.status.map(|s| s.as_str().to_owned()).unwrap_or_default(),
-            })
-        });
-        Ok(mine.collect())
+    /// A group by its key (`cluster:NAME`, `instance:NAME`); none where it does not exist.
+    pub(super) async fn parameter_group(&self, key: &str) -> Result<Option<ParameterGroup>, Failed> {
+        match self.shared() {
+            Some(region) => region.parameter_group(key).await,
+            None => {
+                let (families, values) =
+                    tokio::join!(self.group_families(Some(key)), self.group_values(key, None));
+                // The values matter more: without the right to list groups only the family stays open.
+                let family = families.unwrap_or_default().pop().map(|(_, family)| family);
+                let (_, name) = split(key);
+                Ok(values?.map(|values| convert::parameter_group(name.to_owned(), family, values)))
+            }
+        }
     }
 
-    /// Custom endpoints of a cluster.
-    pub(super) async fn cluster_endpoints(&self, cluster: &str) -> Result<Vec<ClusterEndpoint>, Failed> {
-        let call = self
-            .client
-            .describe_db_cluster_endpoints()
-            .db_cluster_identifier(cluster)
-            .into_paginator()
-            .items()
-            .send()
-            .try_collect();
-        let found = self.ask("DescribeDBClusterEndpoints", call).await?;
-        let custom = found
-            .into_iter()
-            .filter(|e| e.endpoint_type.as_deref() == Some("CUSTOM"));
-        Ok(custom.filter_map(convert::cluster_endpoint).collect())
-    }
-
-    pub(super) async fn quotas(&self) -> Result<BTreeMap<String, Quota>, Failed> {
-        let call = self.client.describe_account_attributes().send();
-        let found = self.ask("DescribeAccountAttributes", call).await?;
-        let quotas = found
-            .account_quotas
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(|q| {
-                let quota = Quota {
-                    used: q.used?,
-                    max: q.max?,
+    /// Names and families of the groups of a kind (`cluster`, `instance`), or of the one with this key.
+    pub(super) async fn group_families(&self, key: Option<&str>) -> Result<Vec<(String, String)>, Failed> {
+        let (kind, name) = key.map_or(("instance", ""), split);
+        let name = Some(name).filter(|name| !name.is_empty()).map(str::to_owned);
+        let both = |name: Option<String>, family: Option<String>| Some((name?, family?));
+        Ok(match kind {
+            "cluster" => {
+                let call = || {
+                    let call = self.client.describe_db_cluster_parameter_groups();
+                    call.set_db_cluster_parameter_group_name(name.clone())
                 };
-                Some((q.account_quota_name?, quota))
-            });
-        Ok(quotas.collect())
+                let found = self.pages(
+                    "DescribeDBClusterParameterGroups",
+                    page!(call(), db_cluster_parameter_groups),
+                );
+                let found = found.await?.into_iter();
+                found
+                    .filter_map(|g| both(g.db_cluster_parameter_group_name, g.db_parameter_group_family))
+                    .collect()
+            }
+            _ => {
+                let call = || {
+                    let call = self.client.describe_db_parameter_groups();
+                    call.set_db_parameter_group_name(name.clone())
+                };
+                let found = self.pages("DescribeDBParameterGroups", page!(call(), db_parameter_groups));
+                let found = found.await?.into_iter();
+                found
+                    .filter_map(|g| both(g.db_parameter_group_name, g.db_parameter_group_family))
+                    .collect()
+            }
+        })
+    }
+
+    /// The parameters of a group, all or those of one source (`user`); none where there is no such group.
+    pub(super) async fn group_values(
+        &self,
+        key: &str,
+        source: Option<&str>,
+    ) -> Result<Option<Vec<Parameter>>, Failed> {
+        let (kind, name) = split(key);
+        let found = match kind {
+            "cluster" => {
+                let call = || {
+                    let call = self.client.describe_db_cluster_parameters();
+                    call.db_cluster_parameter_group_name(name)
+                        .set_source(source.map(str::to_owned))
+                };
+                self.pages("DescribeDBClusterParameters", page!(call(), parameters))
+                    .await
+            }
+            _ => {
+                let call = || {
+                    let call = self.client.describe_db_parameters();
+                    call.db_parameter_group_name(name)
+                        .set_source(source.map(str::to_owned))
+                };
+                self.pages("DescribeDBParameters", page!(call(), parameters))
+                    .await
+            }
+        };
+        absent(found.map(Some))
     }
 }
 
+/// `cluster:NAME` or `instance:NAME`.
+fn split(key: &str) -> (&str, &str) {
+    key.split_once(':').unwrap_or(("instance", key))
+}
+
 /// "Not found" is an answer.
-fn absent<T>(answer: Result<Option<T>, Failed>) -> Result<Option<T>, Failed> {
+pub(super) fn absent<T>(answer: Result<Option<T>, Failed>) -> Result<Option<T>, Failed> {
     match answer {
         Err(failed) if failed.kind == Kind::NotFound => Ok(None),
         answer => answer,

@@ -70,6 +70,20 @@ impl Watch {
         }
     }
 
+    /// The deployment alone, with its tasks: one call. None where it is gone.
+    ///
+    /// # Errors
+    /// Why it could not be read.
+    pub async fn deployment(&self) -> Result<Option<Deployment>, String> {
+        let by = Some(("blue-green-deployment-identifier", self.id.as_str()));
+        let mut found = match tokio::time::timeout(LOOK_WITHIN, self.reader.deployments(by)).await {
+            Ok(found) => found.map_err(|failed| words(&failed))?,
+            Err(_) => return Err(format!("no answer within {} s", LOOK_WITHIN.as_secs())),
+        };
+        found.retain(|d| d.id.eq_ignore_ascii_case(&self.id) && d.deleted_at.is_none());
+        Ok(found.pop())
+    }
+
     /// What RDS shows now of a deployment that is known. A difference is looked at twice: the resources of a view are
     /// read after it, and RDS may have renamed them in between.
     pub async fn look_for(&self, identity: &Identity) -> Look {

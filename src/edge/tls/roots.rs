@@ -6,7 +6,7 @@
 use std::{
     fmt, fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
 use jiff::Timestamp;
@@ -110,11 +110,15 @@ pub enum RootsError {
 }
 
 impl Roots {
-    /// Amazon's roots as vendored in `certs/`: RDS in 27 regions and Amazon Trust Services for RDS Proxy.
+    /// Amazon's roots as vendored in `certs/`: RDS in 27 regions and Amazon Trust Services for RDS Proxy. They are read once a
+    /// process; each side of a deployment has its own copy.
     pub fn bundled() -> Self {
-        let roots = read_pem(Path::new("certs/rds-roots.pem"), BUNDLED.as_bytes())
-            .expect("the vendored roots are read by a test");
-        Self::new(None, roots, clock::now())
+        static READ: LazyLock<Roots> = LazyLock::new(|| {
+            let roots = read_pem(Path::new("certs/rds-roots.pem"), BUNDLED.as_bytes())
+                .expect("the vendored roots are read by a test");
+            Roots::new(None, roots, clock::now())
+        });
+        READ.clone()
     }
 
     /// The roots in a PEM file of any number of certificates; text between the blocks is skipped.

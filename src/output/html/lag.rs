@@ -16,6 +16,7 @@ const DRAWN: usize = 6;
 #[derive(Template)]
 #[template(path = "lag.html")]
 struct Chart {
+    title: &'static str,
     description: String,
     ticks: Vec<(usize, String)>,
     times: Vec<(usize, String, &'static str)>,
@@ -41,7 +42,7 @@ pub(super) struct Lag {
 /// None where lag was not looked at at least twice.
 pub(super) fn lag(view: View<'_>) -> Option<Lag> {
     let samples = &view.facts.lag;
-    let (first, last) = (samples.first()?, samples.last()?);
+    let first = samples.first()?;
     if samples.len() < 2 {
         return None;
     }
@@ -67,64 +68,18 @@ pub(super) fn lag(view: View<'_>) -> Option<Lag> {
             name.clone(),
         )
     });
-    let most = all
+    let times: Vec<jiff::Timestamp> = samples.iter().map(|s| s.at).collect();
+    let lines: Vec<Line> = all
         .iter()
-        .flat_map(|(_, v)| v)
-        .flatten()
-        .copied()
-        .max()
-        .unwrap_or(0)
-        .max(1);
-    let start = first.at.as_millisecond();
-    let span = (last.at.as_millisecond() - start).max(1) as f64;
-    let x = |at: jiff::Timestamp| 95 + ((at.as_millisecond() - start) as f64 / span * 595.0).round() as usize;
-    let y = |value: u64| 215 - (value as f64 / most as f64 * 190.0).round() as usize;
-    let series: Vec<Series> = all
-        .iter()
-        .take(DRAWN)
-        .enumerate()
-        .map(|(n, ((database, slot), values))| {
-            let mut path = String::new();
-            let mut points = Vec::new();
-            let mut pen_down = false;
-            for (sample, value) in samples.iter().zip(values) {
-                if let Some(value) = value {
-                    let (px, py) = (x(sample.at), y(*value));
-                    path.push_str(&format!("{}{px} {py} ", if pen_down { 'L' } else { 'M' }));
-                    points.push((px, py));
-                }
-                pen_down = value.is_some();
-            }
-            let now = values
-                .last()
-                .copied()
-                .flatten()
-                .map_or("not seen".to_owned(), bytes);
-            Series {
-                n,
-                y: 40 + 26 * n,
-                name: format!("{} {now}", clip(database, 16)),
-                full: format!("{database} (slot {slot}): {now}"),
-                path: path.trim_end().to_owned(),
-                points,
-            }
+        .map(|((database, slot), values)| Line {
+            name: database.clone(),
+            full: format!("{database} (slot {slot})"),
+            values: values.clone(),
         })
         .collect();
+    let svg = draw(&times, &lines, "Bytes that green is behind, by slot")?;
+    let start = first.at.as_millisecond();
     let seconds = |at: jiff::Timestamp| format!("{:.0} s", (at.as_millisecond() - start) as f64 / 1000.0);
-    let chart = Chart {
-        description: format!(
-            "{} over {}; the most was {}",
-            count(all.len() as u64, "slot"),
-            count(samples.len() as u64, "look"),
-            bytes(most)
-        ),
-        ticks: [0, most / 2, most]
-            .into_iter()
-            .map(|value| (y(value), bytes(value)))
-            .collect(),
-        times: vec![(95, seconds(first.at), "start"), (690, seconds(last.at), "end")],
-        series,
-    };
     let blind = samples.iter().filter(|s| slots(&s.blue).is_none()).count();
     let mut note = format!(
         "{}, from {} on; bytes that green has not confirmed, by slot of blue.",
@@ -153,7 +108,7 @@ pub(super) fn lag(view: View<'_>) -> Option<Lag> {
         })
         .collect();
     Some(Lag {
-        svg: chart.render().expect("a template over strings and numbers"),
+        svg,
         note,
         table: Table {
             id: "lag-table",
@@ -162,4 +117,83 @@ pub(super) fn lag(view: View<'_>) -> Option<Lag> {
             rows,
         },
     })
+}
+
+/// One line of a chart: a value for each time, none where that look did not tell.
+pub(in crate::output) struct Line {
+    pub(in crate::output) name: String,
+    pub(in crate::output) full: String,
+    pub(in crate::output) values: Vec<Option<u64>>,
+}
+
+/// Draws the first lines of `all` over `times`; none where there are not two times.
+pub(in crate::output) fn draw(
+    times: &[jiff::Timestamp],
+    all: &[Line],
+    title: &'static str,
+) -> Option<String> {
+    let [first, .., last] = times else {
+        return None;
+    };
+    let most = all
+        .iter()
+        .flat_map(|line| &line.values)
+        .flatten()
+        .copied()
+        .max()
+        .unwrap_or(0)
+        .max(1);
+    let start = first.as_millisecond();
+    let span = (last.as_millisecond() - start).max(1) as f64;
+    let x = |at: jiff::Timestamp| 95 + ((at.as_millisecond() - start) as f64 / span * 595.0).round() as usize;
+    let y = |value: u64| 215 - (value as f64 / most as f64 * 190.0).round() as usize;
+    let series = all
+        .iter()
+        .take(DRAWN)
+        .enumerate()
+        .map(|(n, line)| {
+            let mut path = String::new();
+            let mut points = Vec::new();
+            let mut pen_down = false;
+            for (at, value) in times.iter().zip(&line.values) {
+                if let Some(value) = value {
+                    let (px, py) = (x(*at), y(*value));
+                    path.push_str(&format!("{}{px} {py} ", if pen_down { 'L' } else { 'M' }));
+                    points.push((px, py));
+                }
+                pen_down = value.is_some();
+            }
+            let now = line
+                .values
+                .last()
+                .copied()
+                .flatten()
+                .map_or("not seen".to_owned(), bytes);
+            Series {
+                n,
+                y: 40 + 26 * n,
+                name: format!("{} {now}", clip(&line.name, 16)),
+                full: format!("{}: {now}", line.full),
+                path: path.trim_end().to_owned(),
+                points,
+            }
+        })
+        .collect();
+    let seconds = |at: jiff::Timestamp| format!("{:.0} s", (at.as_millisecond() - start) as f64 / 1000.0);
+    let chart = Chart {
+        title,
+        description: format!(
+            "{} over {}; the most was {}",
+            count(all.len() as u64, "slot"),
+            count(times.len() as u64, "look"),
+            bytes(most)
+        ),
+        ticks: [0, most / 2, most]
+            .into_iter()
+            .map(|value| (y(value), bytes(value)))
+            .collect(),
+        times: vec![(95, seconds(*first), "start"), (690, seconds(*last), "end")],
+        series,
+    };
+    Some(chart.render().expect("a template over strings and numbers"))
 }

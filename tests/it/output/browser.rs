@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use super::{Case, judged, table};
 
-struct Browser {
+pub(crate) struct Browser {
     chromium: PathBuf,
     modules: PathBuf,
 }
@@ -60,7 +60,7 @@ fn find() -> Result<Browser, String> {
 }
 
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-fn browser() -> Option<&'static Browser> {
+pub(crate) fn browser() -> Option<&'static Browser> {
     static FOUND: OnceLock<Result<Browser, String>> = OnceLock::new();
     match FOUND.get_or_init(find) {
         Ok(browser) => Some(browser),
@@ -73,7 +73,7 @@ fn browser() -> Option<&'static Browser> {
     }
 }
 
-fn look(browser: &Browser, name: &str, html: &str, quick: bool) -> Value {
+pub(crate) fn look(browser: &Browser, name: &str, html: &str, quick: bool) -> Value {
     let temporary = tempfile::tempdir().expect("a folder");
     let page = temporary.path().join(format!("{name}.html"));
     fs::write(&page, html).expect("the page");

@@ -3,6 +3,7 @@
 
 mod happy;
 mod killed;
+mod record;
 mod refused;
 mod stage;
 mod stories;

@@ -11,6 +11,57 @@ use crate::{
     },
 };
 
+/// Manual snapshots of clusters. Source:
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeDBClusterSnapshots.html>
+pub(super) fn cluster_snapshots(account: &Account, params: &Params) -> Reply {
+    snapshots(account, params, true)
+}
+
+/// Manual snapshots of instances. Source:
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeDBSnapshots.html>
+pub(super) fn instance_snapshots(account: &Account, params: &Params) -> Reply {
+    snapshots(account, params, false)
+}
+
+fn snapshots(account: &Account, params: &Params, of_cluster: bool) -> Reply {
+    let (list, name, source, fault) = match of_cluster {
+        true => (
+            "DBClusterSnapshots",
+            "DBClusterSnapshotIdentifier",
+            "DBClusterIdentifier",
+            "DBClusterSnapshotNotFoundFault",
+        ),
+        false => (
+            "DBSnapshots",
+            "DBSnapshotIdentifier",
+            "DBInstanceIdentifier",
+            "DBSnapshotNotFound",
+        ),
+    };
+    let (id, source) = (params.get(name), params.get(source));
+    let found: Vec<_> = account
+        .snapshots
+        .values()
+        .filter(|found| found.of_cluster == of_cluster)
+        .filter(|found| id.is_none_or(|wanted| found.id.eq_ignore_ascii_case(wanted)))
+        .filter(|found| source.is_none_or(|wanted| found.source.eq_ignore_ascii_case(wanted)))
+        .collect();
+    if let (Some(id), true) = (id, found.is_empty()) {
+        return Err(Fault::new(
+            404,
+            fault,
+            format!("{} not found: {id}", name.trim_end_matches("Identifier")),
+        ));
+    }
+    let (found, marker) = page(found, params, 100)?;
+    Ok(Xml::new("")
+        .list(
+            list,
+            found.into_iter().map(|found| shapes::snapshot(account, found)),
+        )
+        .maybe("Marker", marker))
+}
+
 /// Events are kept for 14 days and shown for the last hour unless asked otherwise.
 /// Source: <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeEvents.html>
 pub(super) fn events(account: &Account, params: &Params) -> Reply {
@@ -114,9 +165,21 @@ pub(super) fn account_attributes(account: &Account, _: &Params) -> Reply {
             usize::try_from(storage).unwrap_or_default(),
             100_000,
         ),
-        ("DBParameterGroups", count(GroupKind::Instance), 50),
-        ("DBClusterParameterGroups", count(GroupKind::Cluster), 50),
-        ("DBClusters", account.clusters.len(), 40),
+        (
+            "DBParameterGroups",
+            count(GroupKind::Instance),
+            account.max_instances.max(50),
+        ),
+        (
+            "DBClusterParameterGroups",
+            count(GroupKind::Cluster),
+            account.max_instances.max(50),
+        ),
+        (
+            "DBClusters",
+            account.clusters.len(),
+            account.max_instances.max(40),
+        ),
         ("ManualSnapshots", account.snapshots.len(), 100),
         ("ReadReplicasPerMaster", 0, 15),
         ("ReservedDBInstances", 0, 40),

@@ -8,7 +8,7 @@ use crate::switchover::{
 };
 
 /// `512 bytes`, `1.5 kB`, `20.0 MB`.
-pub(super) fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
     let value = bytes as f64;
     match bytes {
@@ -20,7 +20,7 @@ pub(super) fn bytes(bytes: u64) -> String {
 }
 
 /// `0.4 s`, `15 s`, `3:20 min`, `1:02:05 h`.
-pub(super) fn seconds(time: SignedDuration) -> String {
+pub(crate) fn seconds(time: SignedDuration) -> String {
     let whole = time.as_secs();
     match whole {
         0..10 if time.subsec_nanos() > 0 => format!("{:.1} s", time.as_secs_f64()),
@@ -31,7 +31,7 @@ pub(super) fn seconds(time: SignedDuration) -> String {
 }
 
 /// `shrinking, there in 4 s`.
-pub(super) fn trend(line: &LagLine) -> String {
+pub(crate) fn trend(line: &LagLine) -> String {
     if line.stalled {
         return "stands still while blue writes".to_owned();
     }
@@ -54,7 +54,7 @@ pub(super) fn trend(line: &LagLine) -> String {
 }
 
 /// Eight heights, against the largest value or the limit.
-pub(super) fn sparkline(history: &[u64], limit: u64) -> String {
+pub(crate) fn sparkline(history: &[u64], limit: u64) -> String {
     const STEPS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let most = history.iter().copied().max().unwrap_or(0).max(limit).max(1);
     let step = |value: u64| usize::try_from(u128::from(value) * 7 / u128::from(most)).unwrap_or(7);
@@ -62,7 +62,7 @@ pub(super) fn sparkline(history: &[u64], limit: u64) -> String {
 }
 
 /// A name from a database or from RDS, without control characters.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     crate::edge::connect::printable(text)
 }
 

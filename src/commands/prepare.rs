@@ -1,0 +1,417 @@
+//! `greenlight prepare`: shows what the parameter groups lack, and brings it about when asked.
+//!
+//! No journal is kept: what is left is read from RDS itself each time. A call is sent once; where its answer is lost, the
+//! state is looked at, and a reboot or a failover that left no trace is not sent again in the same run.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::{Failure, World, consent, target};
+use crate::{
+    cli::{PrepareArgs, PrepareFormat, TargetArgs},
+    edge::{
+        clock,
+        rds::{change::Changes, look::Lookout},
+        terminal::{self, Progress},
+    },
+    exit::Exit,
+    facts::{Fact, Facts, rds::RdsFacts},
+    model::{Arn, PgVersion, Phase},
+    policy::Policy,
+    prepare::{self, Action, Asked, Next, NotKnown, Preparation, Turn},
+    switchover::evidence::Answer,
+};
+
+/// How often RDS is asked while something is awaited: often at first.
+const POLLS: [u64; 4] = [1, 2, 3, 5];
+/// How long a change may take until RDS shows it.
+const SHOWS_WITHIN: Duration = Duration::from_secs(300);
+
+pub(super) async fn run(args: PrepareArgs, world: &World) -> Result<Exit, Failure> {
+    let work = async {
+        let tools = Tools::of(&args, world).await?;
+        let (facts, preparation) = tools.look().await?;
+        let rds = facts
+            .rds
+            .known()
+            .ok_or_else(|| Failure::blind("RDS was not asked"))?;
+        let style = terminal::style(world.color, world.verbose > 0, &world.env);
+        terminal::print(&match args.format {
+            PrepareFormat::Table => prepare::text(&preparation, rds, !args.apply, style),
+            PrepareFormat::Json => prepare::json(&preparation, rds),
+            PrepareFormat::Cli => prepare::cli(&preparation, rds),
+        })?;
+        if preparation.is_done() || !args.apply {
+            if !preparation.is_done() && args.format == PrepareFormat::Table && preparation.unknown.is_empty()
+            {
+                let more = if preparation.changes() {
+                    "--apply"
+                } else {
+                    "--apply --reboot"
+                };
+                terminal::say(&format!("nothing was changed; the same with {more} does it"));
+            }
+            return Ok(exit(&preparation));
+        }
+        tools.apply(facts, preparation).await
+    };
+    tokio::select! {
+        outcome = work => outcome,
+        _ = tokio::signal::ctrl_c() => Err(Failure::with(
+            Exit::Interrupted,
+            "interrupted; run it again to see what is left (a reboot that was asked for goes on at RDS)",
+        )),
+    }
+}
+
+fn exit(preparation: &Preparation) -> Exit {
+    match preparation {
+        p if p.is_done() => Exit::Ready,
+        p if p.changes() || !p.reboots.is_empty() => Exit::NotReady,
+        _ => Exit::NotDetermined,
+    }
+}
+
+/// Everything that the run needs.
+struct Tools<'a> {
+    args: &'a PrepareArgs,
+    world: &'a World,
+    lookout: Lookout,
+    changes: Changes,
+}
+
+impl<'a> Tools<'a> {
+    async fn of(args: &'a PrepareArgs, world: &'a World) -> Result<Self, Failure> {
+        if args.cluster.is_none() && args.instance.is_none() {
+            return Err(Failure::usage("say what to look at: --cluster or --instance"));
+        }
+        let (config, _) = target::aws_config(&args.aws, world).await?;
+        let named = args
+            .cluster
+            .as_deref()
+            .or(args.instance.as_deref())
+            .unwrap_or_default();
+        let by_arn = named.parse::<Arn>().ok().map(|arn| arn.region().to_owned());
+        let region = config
+            .region()
+            .map(|region| region.as_ref().to_owned())
+            .or(by_arn);
+        let region = region.ok_or_else(|| Failure::usage("no Region: give --region or set AWS_REGION"))?;
+        Ok(Self {
+            args,
+            world,
+            lookout: Lookout::new(&config, &region),
+            changes: Changes::new(&config, &region),
+        })
+    }
+
+    /// Collects everything, and says what is to be done.
+    async fn look(&self) -> Result<(Facts, Preparation), Failure> {
+        let args = self.args;
+        let wanted = TargetArgs {
+            cluster: args.cluster.clone(),
+            instance: args.instance.clone(),
+            target_version: args.target_version,
+            target_parameter_group: args.target_parameter_group.clone(),
+            ..TargetArgs::default()
+        };
+        let only: Vec<String> = [
+            "max-replication-slots",
+            "max-wal-senders",
+            "max-logical-replication-workers",
+        ]
+        .into_iter()
+        .chain([
+            "max-worker-processes",
+            "logical-replication-enabled",
+            "synchronous-commit",
+        ])
+        .map(str::to_owned)
+        .collect();
+        let read = target::Wanted {
+            phase: Some(Phase::Create),
+            everything: false,
+            only: &only,
+        };
+        let mut facts = target::read(&wanted, &args.aws, &args.databases, read, self.world).await?;
+        self.groups(&mut facts).await?;
+        let asked = Asked {
+            target: args.target_version,
+            target_group: args.target_parameter_group.clone(),
+        };
+        let policy = Policy::at(clock::now());
+        let preparation = prepare::assess(&facts, &asked, &policy).map_err(|error| match &error {
+            NotKnown::NotSeen { .. } => Failure::blind(error.to_string()),
+            NotKnown::NoPlan(_) => Failure::with(Exit::NotReady, error.to_string()),
+        })?;
+        Ok((facts, preparation))
+    }
+
+    /// Reads the groups that an earlier run may have made, and the default of the target's family.
+    async fn groups(&self, facts: &mut Facts) -> Result<(), Failure> {
+        let target = self.args.target_version;
+        let engine = facts.engine.api_name().unwrap_or("postgres");
+        let Fact::Known(rds) = &mut facts.rds else {
+            return Ok(());
+        };
+        let Some(blue) = rds.blue.known() else {
+            return Ok(());
+        };
+        let kind = if blue.cluster.is_some() {
+            prepare::Kind::Cluster
+        } else {
+            prepare::Kind::Instance
+        };
+        let family = |version: PgVersion| format!("{engine}{}", version.major);
+        let own = blue
+            .engine_version()
+            .map(|v| prepare::own_group(blue.id(), &family(v)));
+        let target_group = target.map(|v| prepare::target_group(blue.id(), v));
+        let default = target.map(|v| format!("default.{}", family(v)));
+        for name in [own, target_group, default].into_iter().flatten() {
+            let key = kind.key(&name);
+            if let std::collections::btree_map::Entry::Vacant(place) = rds.parameter_groups.entry(key.clone())
+            {
+                let group = self
+                    .lookout
+                    .parameter_group(&key)
+                    .await
+                    .map_err(|e| Failure::blind(e.to_string()))?;
+                place.insert(Fact::Known(group));
+            }
+        }
+        Ok(())
+    }
+
+    async fn apply(&self, facts: Facts, preparation: Preparation) -> Result<Exit, Failure> {
+        let actions = prepare::commands(&preparation);
+        let reboots = self.args.reboot && !preparation.reboots.is_empty();
+        if actions.is_empty() && !reboots {
+            terminal::say("the groups are as they should be; --reboot brings them into force");
+            return Ok(exit(&preparation));
+        }
+        self.agreed(&preparation, reboots).await?;
+        for action in &actions {
+            let answer = self.changes.act(action).await;
+            settle(action, &answer)?;
+            terminal::say(&format!("done: {}", action.title()));
+        }
+        let rds = facts
+            .rds
+            .known()
+            .ok_or_else(|| Failure::blind("RDS was not asked"))?;
+        let arn = source(rds)?;
+        if reboots {
+            let expected: BTreeSet<&str> = match actions.is_empty() {
+                true => BTreeSet::new(),
+                false => preparation.reboots.iter().filter_map(instance).collect(),
+            };
+            self.shown(&arn, &expected).await?;
+            self.reboot(&arn).await?;
+        }
+        // The proof is another look at everything, the database included.
+        let (_, after) = self.look().await?;
+        if after.is_done() {
+            terminal::say(&format!(
+                "DONE  {} has what a deployment needs, and it is in force",
+                after.subject
+            ));
+            return Ok(Exit::Ready);
+        }
+        if reboots || after.changes() {
+            let rds = facts
+                .rds
+                .known()
+                .ok_or_else(|| Failure::blind("RDS was not asked"))?;
+            let style = terminal::style(self.world.color, false, &self.world.env);
+            terminal::say(&prepare::text(&after, rds, false, style));
+            return Err(Failure::with(
+                Exit::RolledBack,
+                "it is not in force as it should be: see above",
+            ));
+        }
+        terminal::say(
+            "the groups are done; what is left is to reboot: the same with --apply --reboot does it",
+        );
+        Ok(exit(&after))
+    }
+
+    async fn agreed(&self, preparation: &Preparation, reboots: bool) -> Result<(), Failure> {
+        let outage = if reboots { " and reboot it as above" } else { "" };
+        let question = format!("To change {}{outage}", preparation.subject);
+        consent::to(&question, &preparation.subject, self.args.yes).await
+    }
+
+    /// Waits until RDS shows that the changed instances wait for their reboot.
+    async fn shown(&self, arn: &Arn, expected: &BTreeSet<&str>) -> Result<(), Failure> {
+        let mut wait = Waiting::new(SHOWS_WITHIN);
+        loop {
+            let blue = self.topology(arn).await?;
+            let states = crate::checks::out_of_sync(&blue);
+            let missing = expected
+                .iter()
+                .find(|id| !states.iter().any(|(is, ..)| is == *id));
+            match missing {
+                None => return Ok(()),
+                Some(id) => {
+                    wait.on(
+                        &format!("{id}: RDS does not show the change yet"),
+                        Exit::RolledBack,
+                    )
+                    .await?
+                }
+            }
+        }
+    }
+
+    /// One by one, each until it is back and in sync.
+    async fn reboot(&self, arn: &Arn) -> Result<(), Failure> {
+        let mut rebooted = BTreeSet::new();
+        let mut wait = Waiting::new(Duration::from_secs(self.args.wait));
+        loop {
+            let blue = self.topology(arn).await?;
+            match prepare::next(&blue, &rebooted) {
+                Next::Done => return Ok(()),
+                Next::Stuck(why) => return Err(Failure::with(Exit::RolledBack, format!("stopped: {why}"))),
+                Next::Wait(why) => wait.on(&why, Exit::RolledBack).await?,
+                Next::Act(action) => {
+                    let answer = self.changes.act(&action).await;
+                    match &answer {
+                        // Whether it took is seen below, or it is stuck.
+                        Answer::Lost { why } => {
+                            terminal::say(&format!("{}: no answer ({why})", action.title()))
+                        }
+                        answer => settle(&action, answer)?,
+                    }
+                    wait = Waiting::new(Duration::from_secs(self.args.wait));
+                    match &action {
+                        Action::Reboot { id } => {
+                            rebooted.insert(id.clone());
+                            self.back(arn, id, &mut wait).await?;
+                        }
+                        Action::Failover { to, .. } => self.taken_over(arn, to, &mut wait).await?,
+                        _ => {}
+                    }
+                    terminal::say(&format!("done: {}", action.title()));
+                }
+            }
+        }
+    }
+
+    /// Waits until an instance has rebooted: in sync, and at rest.
+    async fn back(&self, arn: &Arn, id: &str, wait: &mut Waiting) -> Result<(), Failure> {
+        loop {
+            let blue = self.topology(arn).await?;
+            let waits = crate::checks::out_of_sync(&blue).iter().any(|(is, ..)| *is == id);
+            match prepare::next(&blue, &BTreeSet::new()) {
+                Next::Stuck(why) => return Err(Failure::with(Exit::RolledBack, format!("stopped: {why}"))),
+                Next::Wait(why) => wait.on(&why, Exit::RolledBack).await?,
+                _ if waits => {
+                    wait.on(&format!("{id} still waits for its reboot"), Exit::RolledBack)
+                        .await?
+                }
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Waits until a reader is the writer, and all is at rest.
+    async fn taken_over(&self, arn: &Arn, to: &str, wait: &mut Waiting) -> Result<(), Failure> {
+        loop {
+            let blue = self.topology(arn).await?;
+            let writes = blue.writer().is_some_and(|w| w.id == to);
+            match prepare::next(&blue, &BTreeSet::new()) {
+                Next::Stuck(why) => return Err(Failure::with(Exit::RolledBack, format!("stopped: {why}"))),
+                Next::Wait(why) => wait.on(&why, Exit::RolledBack).await?,
+                _ if !writes => {
+                    wait.on(&format!("{to} is not the writer yet"), Exit::RolledBack)
+                        .await?
+                }
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    async fn topology(&self, arn: &Arn) -> Result<crate::facts::rds::Topology, Failure> {
+        let found = self
+            .lookout
+            .topology(arn, None)
+            .await
+            .map_err(|e| Failure::blind(e.to_string()))?;
+        found.ok_or_else(|| Failure::blind(format!("there is no {arn} any more")))
+    }
+}
+
+/// The instance of a turn; none for a failover.
+fn instance(turn: &Turn) -> Option<&str> {
+    match turn {
+        Turn::Reader { id } | Turn::Writer { id, .. } => Some(id),
+        Turn::Failover { .. } => None,
+    }
+}
+
+fn source(rds: &RdsFacts) -> Result<Arn, Failure> {
+    let blue = rds.blue.known();
+    let cluster = blue.and_then(|b| b.cluster.as_ref()).map(|c| &c.arn);
+    let instance = || blue.and_then(|b| b.instances.first()).map(|i| &i.arn);
+    cluster
+        .or_else(instance)
+        .cloned()
+        .ok_or_else(|| Failure::blind("the database is not known"))
+}
+
+/// A change that was not taken ends the run: what came before it stays, and the next run does the rest.
+fn settle(action: &Action, answer: &Answer) -> Result<(), Failure> {
+    let title = action.title();
+    match answer {
+        Answer::Accepted { .. } => Ok(()),
+        Answer::Rejected { fault } => Err(Failure::with(
+            Exit::Refused,
+            format!("RDS refused to {title}: {fault}; put it right and run it again, it does what is left"),
+        )),
+        Answer::Lost { why } => Err(Failure::with(
+            Exit::OutcomeUnknown,
+            format!(
+                "whether RDS did {title} is not known ({why}); run it again, it looks first and does what is left"
+            ),
+        )),
+    }
+}
+
+/// Patience with one thing.
+struct Waiting {
+    left: Duration,
+    polls: usize,
+    progress: Progress,
+}
+
+impl Waiting {
+    fn new(most: Duration) -> Self {
+        Self {
+            left: most,
+            polls: 0,
+            progress: Progress::start(),
+        }
+    }
+
+    async fn on(&mut self, what: &str, exit: Exit) -> Result<(), Failure> {
+        if self.left.is_zero() {
+            self.progress.finish();
+            return Err(Failure::with(
+                exit,
+                format!("stopped after the longest wait: {what}; look at it, and run it again"),
+            ));
+        }
+        self.progress.waiting(what);
+        let pause = Duration::from_secs(POLLS[self.polls.min(POLLS.len() - 1)]).min(self.left);
+        self.polls += 1;
+        tokio::time::sleep(pause).await;
+        self.left -= pause;
+        Ok(())
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.progress.finish();
+    }
+}

@@ -1,0 +1,357 @@
+//! `greenlight create`: the checks first, then one request, then green until it is there and has caught up.
+
+use std::time::{Duration, Instant};
+
+use super::{Run, begin, config, failed, head, journal_path, place, read, take_up, tasks_of};
+use crate::{
+    cli::{CreateArgs, TargetArgs},
+    commands::{Failure, World, check, consent, show, switchover::signals::Signals, target},
+    edge::{
+        clock,
+        terminal::{self, Progress},
+    },
+    exit::Exit,
+    facts::Facts,
+    gate,
+    model::{Arn, Phase},
+    output::{View, text::wrap},
+    report::{Outcome, Report},
+    situation::Situation,
+    switchover::{
+        driver::Interrupts as _,
+        evidence::{Consent, Readiness},
+    },
+    work::{
+        machine::End,
+        record::{Record, Task},
+    },
+};
+
+/// What must hold until green counts as caught up.
+const CAUGHT_UP: &[&str] = &[
+    "deployment-status",
+    "subscription-health",
+    "tables-synchronised",
+    "slot-health",
+    "replication-lag",
+    "replica-health",
+];
+
+/// The name of a deployment where none was given.
+pub(in crate::commands) fn usual_name(subject: &str, version: &str) -> String {
+    let name = format!("{subject}-to-{}", version.replace('.', "-"));
+    // At most sixty characters, and no hyphen at the end.
+    name.chars()
+        .take(60)
+        .collect::<String>()
+        .trim_end_matches('-')
+        .to_owned()
+}
+
+pub(in crate::commands) async fn run(args: CreateArgs, world: &World) -> Result<Exit, Failure> {
+    let mut signals =
+        Signals::listen().map_err(|e| Failure::with(Exit::Fault, format!("cannot listen to Ctrl-C: {e}")))?;
+    let (mut run, task) = tokio::select! {
+        biased;
+        () = signals.next() => return Err(Failure::interrupted()),
+        set_up = set_up(&args, world) => match set_up? {
+            Ok(ready) => ready,
+            Err(exit) => return Ok(exit),
+        },
+    };
+    let journal = run.journal.path().to_owned();
+    let end = run.task(&task, &mut signals).await;
+    let End::Done { what: id } = end else {
+        let mut failure = failed(&task, &end, &journal);
+        if let (End::Failed { .. }, Task::Create { name, .. }) = (&end, &task) {
+            failure.message.push_str(&format!(
+                "\nWhat it left is removed by: greenlight cleanup --deployment {name} --unwanted --delete-target"
+            ));
+        }
+        return Err(failure);
+    };
+    let Task::Create { name, .. } = &task else {
+        return Ok(Exit::Ready);
+    };
+    terminal::say(&format!(
+        "deployment {name} ({id}) is AVAILABLE; waiting until green has caught up"
+    ));
+    tokio::select! {
+        biased;
+        () = signals.next() => Err(Failure::with(
+            Exit::Interrupted,
+            format!("interrupted; deployment {name} is made, `greenlight check --deployment {name}` says how far green is"),
+        )),
+        exit = caught_up(&args, world, &id, name) => exit,
+    }
+}
+
+/// Checks, asks, and begins or takes up the journal. The inner error is the end of a run that sends nothing.
+async fn set_up(args: &CreateArgs, world: &World) -> Result<Result<(Run, Task), Exit>, Failure> {
+    if args.resume {
+        return resumed(args, world).await.map(Ok);
+    }
+    if args.cluster.is_none() && args.instance.is_none() {
+        return Err(Failure::usage("say what to upgrade: --cluster or --instance"));
+    }
+    let version = args
+        .target_version
+        .ok_or_else(|| Failure::usage("say where to: --target-version 14.15"))?;
+    let policy = check::policy(&args.policy)?;
+    let files = show::files(&args.output)?;
+    let wanted = TargetArgs {
+        cluster: args.cluster.clone(),
+        instance: args.instance.clone(),
+        target_version: Some(version),
+        target_parameter_group: args.target_parameter_group.clone(),
+        ..TargetArgs::default()
+    };
+    let read = target::Wanted {
+        phase: Some(Phase::Create),
+        everything: false,
+        only: &policy.only,
+    };
+    let facts = target::read(&wanted, &args.aws, &args.databases, read, world).await?;
+    let report = Report::make(&facts, Situation::of(&facts, Some(Phase::Create)), &policy);
+    let exit = gate::exit(&report);
+    let view = View {
+        report: &report,
+        facts: &facts,
+        exit,
+    };
+    show::emit(view, &args.output, &files, world)?;
+    if exit != Exit::Ready {
+        terminal::say("nothing was created");
+        return Ok(Err(exit));
+    }
+    let rds = facts
+        .rds
+        .known()
+        .ok_or_else(|| Failure::blind("RDS was not asked"))?;
+    let source = source(&facts)?;
+    // The text that RDS knows the version by: of a major alone, its newest minor.
+    let listed = rds
+        .target_version
+        .known()
+        .and_then(Option::as_ref)
+        .map(|v| v.version.clone());
+    let target_version = listed.unwrap_or_else(|| version.to_string());
+    let subject = source.name().to_owned();
+    let name = args
+        .name
+        .clone()
+        .unwrap_or_else(|| usual_name(&subject, &target_version));
+    let path = journal_path(args.journal.as_ref(), format!("greenlight-create-{name}.journal"));
+    if path.exists() {
+        return Err(Failure::usage(format!(
+            "{} exists already; take it up with --resume, or give --journal another path",
+            path.display()
+        )));
+    }
+    let task = Task::Create {
+        name: name.clone(),
+        source: source.to_string(),
+        target_version: target_version.clone(),
+        parameter_group: args.target_parameter_group.clone(),
+    };
+    terminal::say(&card(&facts, &task, &path));
+    consent::to(&format!("To create deployment {name}"), &subject, args.yes).await?;
+    let (config_aws, endpoint, by) = place(&args.aws, world).await?;
+    let head = head(
+        &rds.region,
+        rds.account.known().cloned(),
+        endpoint,
+        &by,
+        vec![task.clone()],
+    );
+    let journal = begin(&path, head, &by)?;
+    let mut run = Run {
+        real: super::Real::new(&config_aws, &rds.region),
+        config: config(args.wait, args.poll, args.reconcile_for),
+        journal,
+        log: None,
+    };
+    let at = clock::now();
+    run.record(Record::Run { at, by })?;
+    run.record(Record::Checked {
+        at: facts.collected_at,
+        readiness: Readiness::Ready,
+    })?;
+    let how = if args.yes { Consent::Flag } else { Consent::Typed };
+    run.record(Record::Confirmed { at, how })?;
+    Ok(Ok((run, task)))
+}
+
+async fn resumed(args: &CreateArgs, world: &World) -> Result<(Run, Task), Failure> {
+    let path = match (&args.journal, &args.name, args.target_version) {
+        (Some(path), ..) => path.clone(),
+        (None, Some(name), _) => format!("greenlight-create-{name}.journal").into(),
+        (None, None, Some(version)) => {
+            let subject = args
+                .cluster
+                .as_deref()
+                .or(args.instance.as_deref())
+                .unwrap_or_default();
+            let subject = subject.rsplit(':').next().unwrap_or_default();
+            format!(
+                "greenlight-create-{}.journal",
+                usual_name(subject, &version.to_string())
+            )
+            .into()
+        }
+        _ => {
+            return Err(Failure::usage(
+                "say what to take up: --journal FILE, or --name NAME of the deployment",
+            ));
+        }
+    };
+    let region = tasks_of(&read(&path)?)?.region.clone();
+    let (config_aws, _, by) = place(&args.aws, world).await?;
+    let (journal, log) = take_up(&path, &by)?;
+    let task = tasks_of(&log)?.tasks.first().cloned();
+    let task = task.filter(|task| matches!(task, Task::Create { .. }));
+    let task = task.ok_or_else(|| Failure::usage(format!("{} is not about a creation", path.display())))?;
+    let mut run = Run {
+        real: super::Real::new(&config_aws, &region),
+        config: config(args.wait, args.poll, args.reconcile_for),
+        journal,
+        log: Some(log),
+    };
+    run.record(Record::Run { at: clock::now(), by })?;
+    terminal::say(&format!("taking up {}: {task}", path.display()));
+    Ok((run, task))
+}
+
+fn source(facts: &Facts) -> Result<Arn, Failure> {
+    let blue = facts.rds.known().and_then(|rds| rds.blue.known());
+    let cluster = blue.and_then(|b| b.cluster.as_ref()).map(|c| &c.arn);
+    let instance = || blue.and_then(|b| b.instances.first()).map(|i| &i.arn);
+    cluster
+        .or_else(instance)
+        .cloned()
+        .ok_or_else(|| Failure::blind("the database is not known"))
+}
+
+/// What is about to be made.
+fn card(facts: &Facts, task: &Task, journal: &std::path::Path) -> String {
+    let Task::Create {
+        name,
+        source,
+        target_version,
+        parameter_group,
+    } = task
+    else {
+        return String::new();
+    };
+    let blue = facts.rds.known().and_then(|rds| rds.blue.known());
+    let members: Vec<&str> = blue
+        .into_iter()
+        .flat_map(|b| &b.instances)
+        .map(|i| i.id.as_str())
+        .collect();
+    let runs = blue
+        .and_then(|b| b.engine_version())
+        .map(|v| v.to_string())
+        .unwrap_or_default();
+    let group = match parameter_group {
+        Some(group) => group.clone(),
+        None => "none named: RDS takes blue's within a major, else the default of the new one".to_owned(),
+    };
+    let mut card = String::from(
+        "\nAbout to create a deployment. Production keeps serving; green is paid for until it is deleted.\n\n",
+    );
+    for (label, value) in [
+        ("deployment", name.clone()),
+        ("of", source.clone()),
+        ("from", runs),
+        ("to", target_version.clone()),
+        ("parameters", group),
+        ("members", members.join(", ")),
+        ("journal", journal.display().to_string()),
+    ] {
+        card.push_str(&format!("  {label:<11} {}\n", wrap(&value, 80, 14)));
+    }
+    card.push_str(
+        "\nFrom now until the switchover no DDL on production: it is not replicated, and green has to be made again.\n",
+    );
+    card
+}
+
+/// Waits until green follows blue closely: subscriptions ready, lag calm.
+async fn caught_up(args: &CreateArgs, world: &World, id: &str, name: &str) -> Result<Exit, Failure> {
+    let policy = check::policy(&args.policy)?;
+    let wanted = TargetArgs {
+        deployment: Some(id.to_owned()),
+        ..TargetArgs::default()
+    };
+    let only: Vec<String> = CAUGHT_UP.iter().map(|id| (*id).to_owned()).collect();
+    let begun = Instant::now();
+    let most = Duration::from_secs(args.wait);
+    let mut target = None;
+    let mut told = String::new();
+    loop {
+        let progress = Progress::start();
+        let looked = async {
+            let found: target::Target = match target.take() {
+                Some(found) => found,
+                None => target::find(&wanted, &args.aws, &args.databases, world, &progress).await?,
+            };
+            target = Some(found.clone());
+            let read = target::Wanted {
+                phase: Some(Phase::Switchover),
+                everything: false,
+                only: &only,
+            };
+            target::facts(found, &args.databases, read, clock::now(), &progress).await
+        };
+        let looked = looked.await;
+        progress.finish();
+        let (exit, open) = match looked {
+            Ok(facts) => {
+                let mut policy = policy.clone();
+                policy.only.clone_from(&only);
+                let report = Report::make(&facts, Situation::of(&facts, Some(Phase::Switchover)), &policy);
+                (gate::exit(&report), open(&report))
+            }
+            Err(failure) => (failure.exit, failure.message),
+        };
+        if exit == Exit::Ready {
+            terminal::say(&format!(
+                "DONE  deployment {name} ({id}): green is AVAILABLE and has caught up\n\
+                 next: greenlight check --deployment {name} --phase switchover\n      \
+                 greenlight switchover --deployment {name} --dry-run"
+            ));
+            return Ok(Exit::Ready);
+        }
+        if begun.elapsed() >= most {
+            let exit = match exit {
+                Exit::NotReady => Exit::NotReady,
+                _ => Exit::NotDetermined,
+            };
+            let text = format!(
+                "deployment {name} ({id}) is AVAILABLE, but green has not caught up within the longest wait: {open}; \
+                 `greenlight check --deployment {name}` says more"
+            );
+            return Err(Failure::with(exit, wrap(&text, 80, 0)));
+        }
+        if open != told {
+            terminal::say(&wrap(&format!("not yet: {open}"), 80, 9));
+            told = open;
+        }
+        tokio::time::sleep(Duration::from_secs(args.poll.max(1))).await;
+    }
+}
+
+/// The first thing that is open.
+fn open(report: &Report) -> String {
+    let failed = report.checks.iter().find(|c| c.outcome == Outcome::Failed);
+    let finding = failed.and_then(|c| c.findings.first().map(|f| format!("{} ({})", f.message, c.id)));
+    let unseen = || {
+        let check = report.checks.iter().find(|c| c.open_unseen())?;
+        let unseen = check.unseen.first()?;
+        Some(format!("{}: {} ({})", unseen.subject, unseen.why, check.id))
+    };
+    finding
+        .or_else(unseen)
+        .unwrap_or_else(|| "not determined".to_owned())
+}

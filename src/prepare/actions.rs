@@ -1,0 +1,187 @@
+//! The calls that a preparation comes down to, in order, and each as an AWS CLI command.
+
+use serde_json::json;
+
+use super::{GroupWork, Kind, Preparation};
+use crate::{drift::quote, facts::rds::RdsFacts};
+
+/// Parameters of one call: RDS takes at most twenty.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBClusterParameterGroup.html>
+const AT_ONCE: usize = 20;
+
+/// One call that changes something. Each can be repeated without harm, but for a reboot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// `CreateDBClusterParameterGroup` or `CreateDBParameterGroup`.
+    MakeGroup {
+        /// Which kind.
+        kind: Kind,
+        /// Its name.
+        name: String,
+        /// Its family.
+        family: String,
+        /// Its description.
+        description: String,
+    },
+    /// `ModifyDBClusterParameterGroup` or `ModifyDBParameterGroup`.
+    SetValues {
+        /// Which kind.
+        kind: Kind,
+        /// The group.
+        name: String,
+        /// Parameter, value, and whether it waits for a reboot.
+        values: Vec<(String, String, bool)>,
+    },
+    /// `ModifyDBCluster` or `ModifyDBInstance`.
+    Attach {
+        /// Which kind.
+        kind: Kind,
+        /// The cluster or instance.
+        id: String,
+        /// The group.
+        group: String,
+    },
+    /// `RebootDBInstance`.
+    Reboot {
+        /// The instance.
+        id: String,
+    },
+    /// `FailoverDBCluster`.
+    Failover {
+        /// The cluster.
+        cluster: String,
+        /// The reader that becomes the writer.
+        to: String,
+    },
+}
+
+impl Action {
+    /// In words, as progress says it.
+    pub fn title(&self) -> String {
+        match self {
+            Self::MakeGroup { name, family, .. } => format!("make parameter group {name} ({family})"),
+            Self::SetValues { name, values, .. } => {
+                let names: Vec<&str> = values.iter().map(|(name, ..)| name.as_str()).collect();
+                format!("set {} in {name}", names.join(", "))
+            }
+            Self::Attach { id, group, .. } => format!("give {id} the parameter group {group}"),
+            Self::Reboot { id } => format!("reboot {id}"),
+            Self::Failover { cluster, to } => format!("fail {cluster} over to {to}"),
+        }
+    }
+
+    /// As an AWS CLI command, without Region and endpoint.
+    fn command(&self) -> String {
+        match self {
+            Self::MakeGroup {
+                kind,
+                name,
+                family,
+                description,
+            } => {
+                let (what, flag) = group_words(*kind);
+                let (name, family, description) = (quote(name), quote(family), quote(description));
+                format!(
+                    "create-{what} {flag} {name} --db-parameter-group-family {family} --description {description}"
+                )
+            }
+            Self::SetValues { kind, name, values } => {
+                let (what, flag) = group_words(*kind);
+                // JSON, because the short form knows no way to write a comma in a value.
+                let list = values.iter().map(|(name, value, waits)| {
+                    let method = if *waits { "pending-reboot" } else { "immediate" };
+                    json!({ "ParameterName": name, "ParameterValue": value, "ApplyMethod": method })
+                });
+                let list = serde_json::Value::Array(list.collect()).to_string();
+                format!(
+                    "modify-{what} {flag} {} --parameters {}",
+                    quote(name),
+                    quote(&list)
+                )
+            }
+            Self::Attach { kind, id, group } => {
+                let (what, flag) = match kind {
+                    Kind::Cluster => ("db-cluster", "--db-cluster-parameter-group-name"),
+                    Kind::Instance => ("db-instance", "--db-parameter-group-name"),
+                };
+                let (id, group) = (quote(id), quote(group));
+                format!("modify-{what} --{what}-identifier {id} {flag} {group} --apply-immediately")
+            }
+            Self::Reboot { id } => format!("reboot-db-instance --db-instance-identifier {}", quote(id)),
+            Self::Failover { cluster, to } => format!(
+                "failover-db-cluster --db-cluster-identifier {} --target-db-instance-identifier {}",
+                quote(cluster),
+                quote(to)
+            ),
+        }
+    }
+
+    /// As an AWS CLI command, ready for pasting.
+    pub fn cli(&self, rds: &RdsFacts) -> String {
+        let endpoint = rds.endpoint_url.as_ref();
+        let endpoint = endpoint.map_or_else(String::new, |url| format!(" --endpoint-url {}", quote(url)));
+        format!(
+            "aws rds {} --region {}{endpoint}",
+            self.command(),
+            quote(&rds.region)
+        )
+    }
+}
+
+fn group_words(kind: Kind) -> (&'static str, &'static str) {
+    match kind {
+        Kind::Cluster => ("db-cluster-parameter-group", "--db-cluster-parameter-group-name"),
+        Kind::Instance => ("db-parameter-group", "--db-parameter-group-name"),
+    }
+}
+
+/// The calls that make, fill and attach the groups, in order. Reboots are no part of it: they depend on how it goes.
+pub fn commands(preparation: &Preparation) -> Vec<Action> {
+    let mut actions = Vec::new();
+    for work in &preparation.blue {
+        of_group(
+            work,
+            &format!("{} for blue/green", preparation.subject),
+            &mut actions,
+        );
+    }
+    if let Some(target) = &preparation.target {
+        of_group(
+            &target.work,
+            &format!("green of {}", preparation.subject),
+            &mut actions,
+        );
+    }
+    actions
+}
+
+fn of_group(work: &GroupWork, description: &str, actions: &mut Vec<Action>) {
+    let kind = work.kind;
+    if work.make {
+        actions.push(Action::MakeGroup {
+            kind,
+            name: work.name.clone(),
+            family: work.family.clone(),
+            description: description.to_owned(),
+        });
+    }
+    let values: Vec<(String, String, bool)> = work
+        .values
+        .iter()
+        .map(|v| (v.name.clone(), v.to.clone(), v.needs_reboot))
+        .collect();
+    for some in values.chunks(AT_ONCE) {
+        actions.push(Action::SetValues {
+            kind,
+            name: work.name.clone(),
+            values: some.to_vec(),
+        });
+    }
+    for attach in &work.attach {
+        actions.push(Action::Attach {
+            kind,
+            id: attach.id.clone(),
+            group: work.name.clone(),
+        });
+    }
+}

@@ -1,0 +1,280 @@
+//! Servers that are slow, silent or half closed, databases and the API alike: a look ends in its deadline, with what it has.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    time::{Duration, Instant},
+};
+
+use sandbox::{
+    Effect, FaultRule, Sandbox, Scenario,
+    pg::{Server, ServerOptions, block_on},
+    proxy::{Mode, Proxy},
+};
+
+use crate::{
+    cli::{Ran, greenlight},
+    support::{PASSWORD, checking_role},
+};
+
+/// `--deadline` in these tests.
+const LIMIT: &str = "2s";
+/// The same, with time for a busy machine; far below every other limit (15 s for a login, 20 s for a call).
+const MOST: Duration = Duration::from_secs(10);
+
+/// Runs the binary, which must come to its end in time, and say why it ended where it did.
+fn timely(args: &[&str], env: &[(&str, &str)]) -> Ran {
+    let here = tempfile::tempdir().expect("a folder");
+    let began = Instant::now();
+    let args: Vec<&str> = args.iter().copied().chain(["--deadline", LIMIT]).collect();
+    let ran = greenlight(here.path(), &args, env);
+    let took = began.elapsed();
+    assert!(took < MOST, "{took:?} for {args:?}: {}", ran.stderr);
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("the deadline of 2 s passed"), "{args:?}: {said}");
+    ran
+}
+
+/// A server of which every connection is handled by `handle`, on a thread of its own for as long as the process lives.
+fn stub(handle: impl Fn(TcpStream) + Clone + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("bound");
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let handle = handle.clone();
+            std::thread::spawn(move || handle(stream));
+        }
+    });
+    address
+}
+
+/// Sends these bytes one at a time, a second apart, for ever.
+fn drip(mut stream: TcpStream, bytes: &[u8]) {
+    for byte in bytes.iter().cycle() {
+        if stream.write_all(&[*byte]).is_err() {
+            return;
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+/// Reads for as long as the other side sends.
+fn listen(mut stream: TcpStream) {
+    let mut buffer = [0; 4096];
+    while stream.read(&mut buffer).is_ok_and(|n| n > 0) {}
+}
+
+#[test]
+fn a_database_that_does_not_answer_the_login_ends_in_the_deadline() {
+    let silent = stub(listen);
+    // The request for authentication, drop by drop: a kind, a length of 23, SASL.
+    let dripping = stub(|stream| drip(stream, b"R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0"));
+    for (name, address) in [("silent", silent), ("dripping", dripping)] {
+        let url = format!("postgres://me@{address}/app?sslmode=disable");
+        let ran = timely(&["check", "--blue-url", &url], &[("PGPASSWORD", PASSWORD)]);
+        assert_eq!(ran.code, 3, "{name}: {}", ran.stderr);
+        assert!(ran.stderr.contains("during the login"), "{name}: {}", ran.stderr);
+    }
+    let through = format!("blue={silent}");
+    let url = "postgres://me@blue.example/app";
+    let ran = timely(
+        &["check", "--blue-url", url, "--connect", &through],
+        &[("PGPASSWORD", PASSWORD)],
+    );
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains("when asked for TLS"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_handshake_that_never_ends_ends_in_the_deadline() {
+    let yes = stub(|mut stream| {
+        let mut request = [0; 8];
+        if stream.read_exact(&mut request).is_ok() && stream.write_all(b"S").is_ok() {
+            // The head of a TLS record of 16 KiB, and then its body for four and a half hours.
+            drip(stream, b"\x16\x03\x03\x40\x00");
+        }
+    });
+    let through = format!("blue={yes}");
+    let url = "postgres://me@blue.example/app";
+    let ran = timely(
+        &["check", "--blue-url", url, "--connect", &through],
+        &[("PGPASSWORD", PASSWORD)],
+    );
+    assert_eq!(ran.code, 3);
+    assert!(ran.stderr.contains("during the TLS handshake"), "{}", ran.stderr);
+}
+
+/// A server with two databases in which much is to be read.
+async fn server() -> Server {
+    let server = Server::start(ServerOptions::new(15).logical())
+        .await
+        .expect("a server");
+    checking_role(&server).await;
+    for sql in ["create database app", "create database other"] {
+        server.execute("postgres", sql).await.expect(sql);
+    }
+    let many = "do $$ begin for i in 1..150 loop execute format('create table keyless_%s (v text)', i); end loop; end $$";
+    server.execute("app", many).await.expect("tables");
+    server
+}
+
+#[test]
+fn rows_that_drip_or_stop_are_unknown_and_the_report_is_whole() {
+    block_on(async {
+        let server = server().await;
+        let slow = Proxy::start(server.address()).await.expect("a proxy");
+        slow.set_mode(Mode::Pass {
+            latency: Duration::ZERO,
+            // Enough for the login, not for the rows.
+            bytes_per_second: Some(4000),
+        })
+        .await;
+        let url = format!("postgres://greenlight@{}/app?sslmode=disable", slow.addr());
+        let check = ["check", "--blue-url", &url, "--target-version", "17"];
+        let ran = timely(&check, &[("PGPASSWORD", PASSWORD)]);
+        assert_eq!(ran.code, 11, "{}{}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.starts_with("NOT DETERMINED"), "{}", ran.stdout);
+
+        // The server goes silent, and closes half, after everything began to flow.
+        for mode in [Mode::BlackHole, Mode::HalfClosed] {
+            let proxy = Proxy::start(server.address()).await.expect("a proxy");
+            let url = format!("postgres://greenlight@{}/app?sslmode=disable", proxy.addr());
+            let check = ["check", "--blue-url", &url, "--target-version", "17"];
+            let watch = tokio::spawn(async move {
+                while proxy.counters().from_servers < 2000 {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                proxy.set_mode(mode).await;
+                proxy
+            });
+            let check: Vec<String> = check.iter().map(|word| (*word).to_owned()).collect();
+            let ran = tokio::task::spawn_blocking(move || {
+                let here = tempfile::tempdir().expect("a folder");
+                let mut args: Vec<&str> = check.iter().map(String::as_str).collect();
+                args.extend(["--deadline", LIMIT]);
+                let began = Instant::now();
+                let ran = greenlight(here.path(), &args, &[("PGPASSWORD", PASSWORD)]);
+                assert!(began.elapsed() < MOST, "{mode:?}: {:?}", began.elapsed());
+                ran
+            })
+            .await
+            .expect("it ran");
+            // How far it came depends on the moment: at least it is no pass, and no fault.
+            assert!(
+                matches!(ran.code, 3 | 10 | 11),
+                "{mode:?}: {}{}",
+                ran.stdout,
+                ran.stderr
+            );
+            drop(watch.await);
+        }
+    });
+}
+
+const AWS: [(&str, &str); 3] = [
+    ("AWS_ACCESS_KEY_ID", "AKIASANDBOXSANDBOX00"),
+    ("AWS_SECRET_ACCESS_KEY", "opens-nothing"),
+    ("AWS_EC2_METADATA_DISABLED", "true"),
+];
+
+#[test]
+fn an_api_that_does_not_answer_ends_in_the_deadline() {
+    let silent = stub(listen);
+    let dripping = stub(|mut stream| {
+        let mut request = [0; 4096];
+        let _read = stream.read(&mut request);
+        drip(
+            stream,
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n<Describe",
+        );
+    });
+    let half = stub(|stream| {
+        // Says that it will send nothing, and goes on listening.
+        let _gone = stream.shutdown(std::net::Shutdown::Write);
+        listen(stream);
+    });
+    for (name, address) in [("silent", silent), ("dripping", dripping)] {
+        let endpoint = format!("http://{address}");
+        let ran = timely(
+            &[
+                "check",
+                "--cluster",
+                "main",
+                "--region",
+                "eu-west-1",
+                "--endpoint-url",
+                &endpoint,
+            ],
+            &AWS,
+        );
+        assert_eq!(ran.code, 3, "{name}: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains("DescribeDBClusters") && ran.stderr.contains(&endpoint),
+            "{name}: {}",
+            ran.stderr
+        );
+    }
+    // One that closes at once is asked a few times over, which takes seconds at most.
+    let here = tempfile::tempdir().expect("a folder");
+    let endpoint = format!("http://{half}");
+    let args = [
+        "check",
+        "--cluster",
+        "main",
+        "--region",
+        "eu-west-1",
+        "--endpoint-url",
+        &endpoint,
+        "--deadline",
+        "60s",
+    ];
+    let ran = greenlight(here.path(), &args, &AWS);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains("cannot reach"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_the_api_had_not_answered_is_unknown_and_the_rest_is_judged() {
+    block_on(async {
+        let scenario = Scenario::load("guide").expect("a built-in scenario");
+        let sandbox = Sandbox::start(scenario).await.expect("a local RDS");
+        let slow = Effect::Delay { milliseconds: 60_000 };
+        sandbox
+            .rds()
+            .arm(FaultRule::always("DescribeDBClusterParameters", slow));
+        let env = sandbox.env();
+        let ran = tokio::task::spawn_blocking(move || {
+            let here = tempfile::tempdir().expect("a folder");
+            let began = Instant::now();
+            let args = [
+                "check",
+                "--cluster",
+                "main-cluster",
+                "--target-version",
+                "14.10",
+                "--deadline",
+                "12s",
+            ];
+            let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let ran = greenlight(here.path(), &args, &env);
+            assert!(began.elapsed() < MOST + MOST, "{:?}", began.elapsed());
+            ran
+        })
+        .await
+        .expect("it ran");
+        // The databases block, the parameters are open, and each says so.
+        assert_eq!(ran.code, 10, "{}{}", ran.stdout, ran.stderr);
+        let words = ran.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            words.contains(
+                "DescribeDBClusterParameters had not answered when half of the deadline of 12 s passed"
+            ),
+            "{words}"
+        );
+        assert!(
+            words.contains("replica-identity every replicated table"),
+            "{words}"
+        );
+    });
+}

@@ -1,0 +1,531 @@
+//! The upgrade around the switchover, end to end on real servers: prepare, create, clean up, each also with a fault in its way.
+
+use std::{path::Path, time::Duration};
+
+use greenlight::{
+    model::Engine,
+    permissions::{self, Purpose},
+};
+use sandbox::{Effect, Sandbox, Scenario};
+use serde_json::Value;
+
+use crate::cli::{Ran, greenlight};
+
+const LOST: Effect = Effect::LostAfter;
+
+/// The guide's cluster on a version that blue/green knows, with nothing in its way but what prepare is for.
+fn cluster() -> Scenario {
+    let mut scenario = Scenario::load("guide-ready").expect("a built-in scenario");
+    scenario.deployment.clear();
+    scenario.cluster[0].load = None;
+    // A name that RDS's precheck refuses.
+    scenario.cluster[0]
+        .database
+        .retain(|database| !database.name.contains('"'));
+    scenario
+}
+
+fn instance() -> Scenario {
+    let mut scenario = Scenario::load("rds-instance").expect("a built-in scenario");
+    scenario.instance[0].load = None;
+    scenario
+}
+
+struct Stage {
+    sandbox: Sandbox,
+    here: tempfile::TempDir,
+}
+
+impl Stage {
+    fn new(scenario: Scenario) -> Self {
+        let sandbox =
+            Sandbox::start_blocking(scenario, sandbox::Options::default()).expect("the scenario is valid");
+        Self {
+            sandbox,
+            here: tempfile::tempdir().expect("a folder"),
+        }
+    }
+
+    fn run(&self, line: &str) -> Ran {
+        let env = self.sandbox.env();
+        let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let args: Vec<&str> = line.split(' ').collect();
+        let ran = greenlight(self.here.path(), &args, &env);
+        if std::env::var_os("SHOW").is_some() {
+            eprintln!(
+                "$ greenlight {line}\n{}{}(exit {})\n",
+                ran.stdout, ran.stderr, ran.code
+            );
+        }
+        ran
+    }
+
+    /// Runs it, and holds it to its exit code.
+    fn ends(&self, line: &str, code: i32) -> Ran {
+        let ran = self.run(line);
+        assert_eq!(ran.code, code, "{line}\n{}{}", ran.stdout, ran.stderr);
+        ran
+    }
+
+    fn effects(&self, action: &str) -> usize {
+        self.sandbox.calls().effects(action)
+    }
+
+    fn fail(&self, action: &str, effect: Effect) {
+        self.sandbox.rds().fail_next(action, 1, effect);
+    }
+
+    fn forget(&self, journal: &str) {
+        std::fs::remove_file(self.here.path().join(journal)).expect("it is there");
+    }
+
+    fn execute(&self, id: &str, database: &str, sql: &str) {
+        let server = self.sandbox.server(id).expect("it has a server");
+        sandbox::pg::block_on(server.execute(database, sql)).expect("it can be run");
+    }
+}
+
+const PREPARE: &str = "prepare --cluster main-cluster --target-version 14.10";
+const QUICK: &str = "--poll 1 --reconcile-for 2 --only replica-identity --lag-samples 1";
+
+#[test]
+fn a_cluster_is_prepared_and_a_second_run_finds_nothing() {
+    let mut scenario = cluster();
+    scenario.cluster[0].parameter_group = None;
+    let stage = Stage::new(scenario);
+    let first = stage.ends(PREPARE, 10);
+    for told in [
+        "main-cluster-aurora-postgresql12 (aurora-postgresql12), to be made",
+        "rds.logical_replication",
+        "main-cluster gets it instead of default.aurora-postgresql12",
+        "main-cluster-pg14 (aurora-postgresql14), to be made",
+        "2. failover to db-cluster2",
+        "3. db-cluster1, the writer until then",
+        "aws rds create-db-cluster-parameter-group",
+    ] {
+        assert!(first.stdout.contains(told), "{told}\n{}", first.stdout);
+    }
+    assert_eq!(stage.effects("ModifyDBClusterParameterGroup"), 0);
+    assert_eq!(
+        stage
+            .ends(&format!("{PREPARE} --apply"), 2)
+            .stdout
+            .matches("PREPARE")
+            .count(),
+        1
+    );
+
+    // The groups first, then the reboots, then nothing is left.
+    stage.ends(&format!("{PREPARE} --apply --yes"), 10);
+    assert_eq!(stage.effects("CreateDBClusterParameterGroup"), 2);
+    assert_eq!(
+        (
+            stage.effects("ModifyDBCluster"),
+            stage.effects("RebootDBInstance")
+        ),
+        (1, 0)
+    );
+    let second = stage.ends(&format!("{PREPARE} --apply --reboot --yes"), 0);
+    assert!(second.stderr.contains("DONE"), "{}", second.stderr);
+    assert_eq!(
+        (
+            stage.effects("CreateDBClusterParameterGroup"),
+            stage.effects("FailoverDBCluster")
+        ),
+        (2, 1)
+    );
+    let order: Vec<String> = stage
+        .sandbox
+        .calls()
+        .all()
+        .iter()
+        .filter(|call| matches!(call.action.as_str(), "RebootDBInstance" | "FailoverDBCluster"))
+        .map(|call| format!("{} {:?}", call.action, call.params.get("DBInstanceIdentifier")))
+        .collect();
+    assert_eq!(order.len(), 3, "{order:?}");
+    assert!(
+        order[0].contains("db-cluster2") && order[2].contains("db-cluster1"),
+        "{order:?}"
+    );
+    let third = stage.ends(PREPARE, 0);
+    assert!(
+        third.stdout.contains("DONE: nothing is left to do"),
+        "{}",
+        third.stdout
+    );
+    stage.ends(&format!("{PREPARE} --apply --reboot --yes"), 0);
+    assert_eq!(stage.effects("ModifyDBClusterParameterGroup"), 2);
+
+    // What prepare has made is what create wants.
+    let created = stage.ends(
+        "create --cluster main-cluster --target-version 14.10 --target-parameter-group main-cluster-pg14 --yes --poll 1",
+        0,
+    );
+    assert!(created.stderr.contains("has caught up"), "{}", created.stderr);
+    let account = stage.sandbox.rds().account();
+    let green = account
+        .clusters
+        .values()
+        .find(|c| c.id.contains("-green-"))
+        .expect("green");
+    assert_eq!(green.parameter_group, "main-cluster-pg14");
+}
+
+#[test]
+fn faults_stop_prepare_and_the_next_run_does_what_is_left() {
+    let mut scenario = cluster();
+    scenario.cluster[0].parameter_group = None;
+    let stage = Stage::new(scenario);
+    let apply = format!("{PREPARE} --apply --reboot --yes");
+    for (action, effect, code) in [
+        ("CreateDBClusterParameterGroup", Effect::AccessDenied, 20),
+        ("CreateDBClusterParameterGroup", LOST, 22),
+        ("ModifyDBClusterParameterGroup", Effect::Throttle, 20),
+        ("ModifyDBClusterParameterGroup", Effect::ErrorAfter, 22),
+        ("ModifyDBCluster", Effect::ErrorBefore, 22),
+        ("ModifyDBCluster", Effect::AccessDenied, 20),
+        ("RebootDBInstance", Effect::AccessDenied, 20),
+        ("FailoverDBCluster", Effect::Throttle, 20),
+    ] {
+        stage.fail(action, effect.clone());
+        let ran = stage.ends(&apply, code);
+        assert!(
+            ran.stderr.contains("run it again"),
+            "{action} {effect:?}: {}",
+            ran.stderr
+        );
+    }
+    // A lost answer of a reboot or a failover is settled by what is seen.
+    stage.fail("FailoverDBCluster", LOST);
+    stage.fail("RebootDBInstance", LOST);
+    stage.ends(&apply, 0);
+    assert_eq!(stage.effects("CreateDBClusterParameterGroup"), 2);
+    assert_eq!(
+        (
+            stage.effects("RebootDBInstance"),
+            stage.effects("FailoverDBCluster")
+        ),
+        (2, 1)
+    );
+}
+
+#[test]
+fn an_instance_and_its_replica_are_prepared_together() {
+    let mut scenario = instance();
+    scenario.instance[0].parameter_group = None;
+    let stage = Stage::new(scenario);
+    let prepare = "prepare --instance shop --target-version 16.6";
+    let first = stage.ends(&format!("{prepare} --format json"), 10);
+    let json: Value = serde_json::from_str(&first.stdout).expect("JSON");
+    let attached: Vec<&str> = json["blue"][0]["attach"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|a| a["id"].as_str())
+        .collect();
+    assert_eq!(attached, ["shop", "shop-replica"]);
+    stage.ends(&format!("{prepare} --apply --reboot --yes"), 0);
+    let reboots = stage.sandbox.calls().of("RebootDBInstance");
+    let order: Vec<_> = reboots
+        .iter()
+        .map(|call| call.params["DBInstanceIdentifier"].clone())
+        .collect();
+    assert_eq!(order, ["shop-replica", "shop"]);
+    stage.ends(prepare, 0);
+    // A minor upgrade needs nothing of it.
+    stage.ends("prepare --instance shop --target-version 13.20", 0);
+}
+
+const CREATE: &str = "create --cluster main-cluster --target-version 14.10 --target-parameter-group main-cluster-params-14 \
+                      --name to-14 --yes";
+const JOURNAL: &str = "greenlight-create-to-14.journal";
+
+#[test]
+fn a_creation_is_sent_once_whatever_happens_to_it() {
+    let stage = Stage::new(cluster());
+    let create = format!("{CREATE} {QUICK}");
+    for effect in [Effect::AccessDenied, Effect::Throttle] {
+        stage.fail("CreateBlueGreenDeployment", effect);
+        let refused = stage.ends(&create, 20);
+        assert!(refused.stderr.contains("RDS refused"), "{}", refused.stderr);
+        stage.ends(&create, 2);
+        stage.forget(JOURNAL);
+    }
+    // A request that vanished is looked for, and not sent again: neither by this run nor by the next.
+    stage.fail("CreateBlueGreenDeployment", Effect::LostBefore);
+    let unknown = stage.ends(&create, 22);
+    assert!(unknown.stderr.contains("is not known"), "{}", unknown.stderr);
+    let again = stage.ends(&format!("create --resume --name to-14 {QUICK}"), 22);
+    assert!(again.stderr.contains("not sent again"), "{}", again.stderr);
+    assert_eq!(stage.sandbox.calls().of("CreateBlueGreenDeployment").len(), 3);
+    stage.forget(JOURNAL);
+    // One whose answer is lost is found.
+    stage.fail("CreateBlueGreenDeployment", Effect::ErrorAfter);
+    let found = stage.ends(&create, 0);
+    assert!(
+        found.stderr.contains("no answer") && found.stderr.contains("has caught up"),
+        "{}",
+        found.stderr
+    );
+    assert_eq!(stage.effects("CreateBlueGreenDeployment"), 1);
+    // Taken up again there is nothing to send.
+    stage.ends(&format!("create --resume --name to-14 {QUICK}"), 0);
+    assert_eq!(stage.effects("CreateBlueGreenDeployment"), 1);
+    // And the checks know it from then on.
+    stage.ends(&format!("{CREATE} --poll 1 --journal other.journal"), 10);
+}
+
+#[test]
+fn what_is_not_ready_is_not_created() {
+    let mut scenario = cluster();
+    scenario.cluster[0].pending_reboot = true;
+    let stage = Stage::new(scenario);
+    let ran = stage.ends(CREATE, 10);
+    assert!(
+        ran.stdout.contains("pending-reboot") && ran.stderr.contains("nothing was created"),
+        "{}",
+        ran.stdout
+    );
+    assert!(!stage.here.path().join(JOURNAL).exists());
+    assert_eq!(stage.sandbox.calls().of("CreateBlueGreenDeployment").len(), 0);
+}
+
+#[test]
+fn a_creation_that_fails_is_explained_and_removed() {
+    let stage = Stage::new(cluster());
+    // The upgrade of green refuses what the checks are told not to look at.
+    stage.execute(
+        "main-cluster",
+        "main",
+        "create table old (id int primary key, t regproc)",
+    );
+    let failed = stage.ends(&format!("{CREATE} {QUICK}"), 21);
+    for told in [
+        "INVALID_CONFIGURATION",
+        "DB_ENGINE_VERSION_UPGRADE",
+        "cleanup --deployment to-14 --unwanted --delete-target",
+    ] {
+        assert!(
+            failed.stderr.replace('\n', " ").contains(told),
+            "{told}\n{}",
+            failed.stderr
+        );
+    }
+    let gone = stage.ends(
+        "cleanup --deployment to-14 --unwanted --delete-target --yes --poll 1",
+        0,
+    );
+    assert!(gone.stderr.contains("no logical slot is left"), "{}", gone.stderr);
+    let account = stage.sandbox.rds().account();
+    assert!(account.deployments.is_empty());
+    assert!(
+        !account.clusters.keys().any(|id| id.contains("green")),
+        "{:?}",
+        account.clusters.keys()
+    );
+}
+
+/// Switches over as RDS does, without greenlight.
+fn switch_over(stage: &Stage, name: &str) {
+    let rds = stage.sandbox.rds();
+    let id = rds.deployment(name).expect("it is there").id;
+    sandbox::pg::block_on(async {
+        let client = crate::rds_collect::client(&stage.sandbox).await;
+        let sent = client
+            .switchover_blue_green_deployment()
+            .blue_green_deployment_identifier(&id)
+            .send();
+        sent.await.expect("it is ready");
+        let over = rds.until(Duration::from_secs(60), |account| {
+            account.deployments[&id].status == "SWITCHOVER_COMPLETED"
+        });
+        assert!(over.await, "it completes");
+    });
+}
+
+/// The verification is that of the checks, and theirs are tested elsewhere.
+const VERIFY: &str = "--only version-in-force,production-writable --poll 1 --reconcile-for 2 --lag-samples 1";
+
+#[test]
+fn the_old_side_of_a_cluster_is_deleted_after_its_snapshot() {
+    let stage = Stage::new(cluster());
+    let cleanup = format!("cleanup --deployment to-14 --yes {VERIFY}");
+    stage.ends(&cleanup, 2);
+    stage.ends(&format!("{CREATE} {QUICK}"), 0);
+    switch_over(&stage, "to-14");
+    assert!(
+        stage
+            .ends(&format!("{cleanup} --unwanted"), 20)
+            .stderr
+            .contains("production")
+    );
+    stage.ends(&format!("{cleanup} --delete-old"), 2);
+    let whole = format!("{cleanup} --delete-old --final-snapshot main-on-12");
+
+    // Protected, and in use: nothing is deleted.
+    let protect = |on: bool| {
+        stage.sandbox.rds().edit(|account| {
+            account
+                .clusters
+                .get_mut("main-cluster-old1")
+                .expect("it is there")
+                .deletion_protection = on;
+        });
+    };
+    protect(true);
+    assert!(stage.ends(&whole, 20).stderr.contains("--no-deletion-protection"));
+    protect(false);
+    let slot = "select pg_create_logical_replication_slot('cdc', 'pgoutput')";
+    stage.execute("main-cluster-old1", "main", slot);
+    let used = stage.ends(&whole, 10);
+    assert!(
+        used.stderr.contains("replication slot cdc waits for its reader"),
+        "{}",
+        used.stderr
+    );
+    stage.execute(
+        "main-cluster-old1",
+        "main",
+        "select pg_drop_replication_slot('cdc')",
+    );
+    for action in [
+        "DeleteBlueGreenDeployment",
+        "DeleteDBInstance",
+        "DeleteDBCluster",
+        "CreateDBClusterSnapshot",
+    ] {
+        assert_eq!(stage.sandbox.calls().of(action).len(), 0, "{action}");
+    }
+
+    // A fault at each step, and the next run goes on from there.
+    let resume = format!("cleanup --deployment to-14 --resume {VERIFY}");
+    stage.fail("CreateDBClusterSnapshot", Effect::AccessDenied);
+    stage.ends(&whole, 20);
+    for (action, effect, code) in [
+        ("CreateDBClusterSnapshot", Effect::Throttle, 20),
+        ("DeleteBlueGreenDeployment", Effect::AccessDenied, 20),
+        ("DeleteBlueGreenDeployment", Effect::Throttle, 20),
+        ("DeleteDBInstance", Effect::AccessDenied, 20),
+        ("DeleteDBCluster", Effect::Throttle, 20),
+    ] {
+        stage.fail(action, effect);
+        stage.ends(&resume, code);
+    }
+    stage.fail("DeleteDBCluster", LOST);
+    let done = stage.ends(&resume, 0);
+    assert!(
+        done.stderr.contains("the old side are deleted"),
+        "{}",
+        done.stderr
+    );
+    for (action, times) in [
+        ("CreateDBClusterSnapshot", 1),
+        ("DeleteBlueGreenDeployment", 1),
+        ("DeleteDBInstance", 2),
+        ("DeleteDBCluster", 1),
+    ] {
+        assert_eq!(stage.effects(action), times, "{action}");
+    }
+    assert!(
+        stage.sandbox.calls().of("DeleteBlueGreenDeployment")[0]
+            .params
+            .get("DeleteTarget")
+            .is_none()
+    );
+    let account = stage.sandbox.rds().account();
+    let clusters: Vec<&String> = account.clusters.keys().collect();
+    assert_eq!(clusters, ["main-cluster"], "production stays");
+    assert_eq!(account.snapshots["main-on-12"].status, "available");
+}
+
+#[test]
+fn an_instance_is_created_and_cleaned_up_with_exactly_the_rights_of_the_policy() {
+    let stage = Stage::new(instance());
+    let allow = |purpose: Purpose| {
+        let policy = permissions::policy(purpose, Engine::Rds);
+        let statements = policy["Statement"].as_array().expect("statements");
+        let actions = statements
+            .iter()
+            .flat_map(|s| s["Action"].as_array().expect("actions"));
+        let actions: Vec<String> = actions
+            .filter_map(|a| a.as_str()?.strip_prefix("rds:").map(str::to_owned))
+            .collect();
+        stage.sandbox.faults().allow_only(actions);
+    };
+    allow(Purpose::Prepare);
+    stage.ends(
+        "prepare --instance shop --target-version 16.6 --apply --reboot --yes",
+        0,
+    );
+    let create =
+        "create --instance shop --target-version 16.6 --target-parameter-group shop-16 --name shop-16 --yes";
+    assert!(
+        stage
+            .ends(&format!("{create} {QUICK}"), 20)
+            .stderr
+            .contains("AccessDenied")
+    );
+    stage.forget("greenlight-create-shop-16.journal");
+    allow(Purpose::Create);
+    stage.ends(&format!("{create} {QUICK}"), 0);
+    stage.sandbox.faults().allow_only(["*"]);
+    switch_over(&stage, "shop-16");
+    allow(Purpose::Cleanup);
+    let done = stage.ends(
+        &format!("cleanup --deployment shop-16 --delete-old --final-snapshot shop-on-13 --yes {VERIFY}"),
+        0,
+    );
+    assert!(
+        done.stderr.contains("the old side are deleted"),
+        "{}",
+        done.stderr
+    );
+    let account = stage.sandbox.rds().account();
+    assert!(
+        account.instances.keys().all(|id| !id.contains("old1")),
+        "{:?}",
+        account.instances.keys()
+    );
+    // Every call that changes something is one that the policies name; nothing is named that is RDS's own doing alone.
+    let used: std::collections::BTreeSet<String> = stage
+        .sandbox
+        .calls()
+        .all()
+        .into_iter()
+        .filter(|call| !call.action.starts_with("Describe") && call.took_effect)
+        .map(|call| call.action)
+        .collect();
+    for action in [
+        "CreateBlueGreenDeployment",
+        "CreateDBSnapshot",
+        "DeleteBlueGreenDeployment",
+        "DeleteDBInstance",
+    ] {
+        assert!(used.contains(action), "{action} in {used:?}");
+    }
+}
+
+#[test]
+fn the_journal_of_other_work_is_not_taken_up() {
+    let here = tempfile::tempdir().expect("a folder");
+    let path: &Path = here.path();
+    let ran = greenlight(path, &["create", "--resume", "--name", "nothing"], &[]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("greenlight-create-nothing.journal"),
+        "{}",
+        ran.stderr
+    );
+    let ran = greenlight(path, &["create", "--cluster", "x"], &[]);
+    assert!(
+        ran.code == 2 && ran.stderr.contains("--target-version"),
+        "{}",
+        ran.stderr
+    );
+    let ran = greenlight(path, &["prepare"], &[]);
+    assert!(
+        ran.code == 2 && ran.stderr.contains("--cluster or --instance"),
+        "{}",
+        ran.stderr
+    );
+}
