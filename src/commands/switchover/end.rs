@@ -172,12 +172,18 @@ fn sentence(world: &Real<'_>, outcome: &Outcome) -> String {
         Outcome::Interrupted => "INTERRUPTED",
     };
     let versions = match outcome {
-        Outcome::Switched { .. } if !card.green.version.is_empty() => {
-            format!(
-                "; production {} runs {} (was {})",
-                card.blue.name, card.green.version, card.blue.version
-            )
-        }
+        _ if card.green.version.is_empty() => String::new(),
+        Outcome::Switched {
+            verified: Verified::Clean,
+        } => format!(
+            "; production {} runs {} (was {})",
+            card.blue.name, card.green.version, card.blue.version
+        ),
+        // What the checks did not confirm is not claimed.
+        Outcome::Switched { .. } => format!(
+            "; production {} is to run {} (was {})",
+            card.blue.name, card.green.version, card.blue.version
+        ),
         _ => String::new(),
     };
     let name = if card.name.is_empty() {
@@ -248,8 +254,9 @@ impl Text<'_> {
 fn next(world: &Real<'_>, outcome: &Outcome, seen: Option<&Seen>, kept: &Kept<'_>) -> Vec<String> {
     let id = &world.identity().id;
     let place = place(world);
+    let ways = format!("{place}{}", ways(world));
     let again = format!(
-        "greenlight switchover --deployment {id} --journal {}{place}",
+        "greenlight switchover --deployment {id} --journal {}{ways}",
         quoted(&kept.path.display().to_string())
     );
     let describe =
@@ -261,9 +268,7 @@ fn next(world: &Real<'_>, outcome: &Outcome, seen: Option<&Seen>, kept: &Kept<'_
                 Verified::Clean => {}
                 Verified::Problems { .. } => {
                     steps.push("# mend what the report names, then verify again:".to_owned());
-                    steps.push(format!(
-                        "greenlight check --deployment {id} --phase verify{place}"
-                    ));
+                    steps.push(format!("greenlight check --deployment {id} --phase verify{ways}"));
                 }
                 Verified::Not { .. } => steps.push(format!("{again} --resume")),
             }
@@ -290,15 +295,13 @@ fn next(world: &Real<'_>, outcome: &Outcome, seen: Option<&Seen>, kept: &Kept<'_
         Outcome::Refused {
             refusal: Refusal::AlreadySwitched,
         } => {
-            vec![format!(
-                "greenlight check --deployment {id} --phase verify{place}"
-            )]
+            vec![format!("greenlight check --deployment {id} --phase verify{ways}")]
         }
         Outcome::Refused { .. } | Outcome::Interrupted => vec![again],
         Outcome::RolledBack { .. } => vec![
             "# production is blue, as before; mend the cause, then begin anew with another journal:"
                 .to_owned(),
-            format!("greenlight check --deployment {id} --phase switchover{place}"),
+            format!("greenlight check --deployment {id} --phase switchover{ways}"),
         ],
         Outcome::Unknown { .. } => vec![
             "# do not submit again; look at what RDS shows, then let greenlight look once more:".to_owned(),
@@ -310,49 +313,17 @@ fn next(world: &Real<'_>, outcome: &Outcome, seen: Option<&Seen>, kept: &Kept<'_
 
 /// How to remove the deployment and the old side, by the names that they have now.
 fn clean_up(id: &str, place: &str, seen: Option<&Seen>) -> Vec<String> {
-    let mut steps = vec![
-        "# when clients are well and nobody wants to go back: the deployment, then the old side".to_owned(),
-        format!("aws rds delete-blue-green-deployment --blue-green-deployment-identifier {id}{place}"),
-    ];
     let rds = seen.and_then(|seen| seen.facts.rds.known());
     let old: Option<&Topology> = rds.and_then(|rds| rds.blue.known());
-    match old {
-        Some(Topology {
-            cluster: Some(cluster),
-            instances,
-        }) => {
-            steps.extend(instances.iter().map(|instance| {
-                format!(
-                    "aws rds delete-db-instance --db-instance-identifier {}{place}",
-                    instance.id
-                )
-            }));
-            steps.push(format!(
-                "aws rds delete-db-cluster --db-cluster-identifier {0} --final-db-snapshot-identifier {0}-final{place}",
-                cluster.id
-            ));
-        }
-        Some(Topology {
-            cluster: None,
-            instances,
-        }) => {
-            let mut instances = instances.iter();
-            let primary = instances.next();
-            steps.extend(instances.map(|replica| {
-                format!(
-                    "aws rds delete-db-instance --db-instance-identifier {} --skip-final-snapshot{place}",
-                    replica.id
-                )
-            }));
-            steps.extend(primary.map(|primary| {
-                format!(
-                    "aws rds delete-db-instance --db-instance-identifier {0} --final-db-snapshot-identifier {0}-final{place}",
-                    primary.id
-                )
-            }));
-        }
-        None => {}
-    }
+    let name = old.and_then(|old| match &old.cluster {
+        Some(cluster) => Some(cluster.id.as_str()),
+        None => old.instances.first().map(|instance| instance.id.as_str()),
+    });
+    let snapshot = format!("{}-final", name.unwrap_or("old-side"));
+    let mut steps = vec![
+        "# when clients are well and nobody wants to go back: the deployment and the old side".to_owned(),
+        format!("greenlight cleanup --deployment {id} --delete-old --final-snapshot {snapshot}{place}"),
+    ];
     let target = rds
         .and_then(|rds| rds.deployment.known())
         .and_then(Option::as_ref)
@@ -387,6 +358,35 @@ fn place(world: &Real<'_>) -> String {
         place.push_str(&format!(" --endpoint-url {}", quoted(url)));
     }
     place
+}
+
+/// The flags that say how databases are reached and judged, as they were given.
+fn ways(world: &Real<'_>) -> String {
+    let (databases, policy) = (&world.args.databases, &world.args.policy);
+    let lists = [
+        ("--db-user", &databases.db_user),
+        ("--auth", &databases.auth),
+        ("--connect", &databases.connect),
+        ("--skip", &policy.skip),
+    ];
+    let lists = lists
+        .into_iter()
+        .flat_map(|(flag, values)| values.iter().map(move |value| (flag, value.clone())));
+    let path = |path: &std::path::PathBuf| path.display().to_string();
+    let single = [
+        ("--dbname", databases.dbname.clone()),
+        ("--tls-mode", databases.tls_mode.clone()),
+        ("--tls-ca", databases.tls_ca.as_ref().map(path)),
+        ("--config", policy.config.as_ref().map(path)),
+        ("--fail-on", policy.fail_on.map(|level| level.to_string())),
+    ];
+    let single = single
+        .into_iter()
+        .filter_map(|(flag, value)| Some((flag, value?)));
+    lists
+        .chain(single)
+        .map(|(flag, value)| format!(" {flag} {}", quoted(&value)))
+        .collect()
 }
 
 /// For a POSIX shell.
