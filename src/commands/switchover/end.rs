@@ -172,12 +172,18 @@ fn sentence(world: &Real<'_>, outcome: &Outcome) -> String {
         Outcome::Interrupted => "INTERRUPTED",
     };
     let versions = match outcome {
-        Outcome::Switched { .. } if !card.green.version.is_empty() => {
-            format!(
-                "; production {} runs {} (was {})",
-                card.blue.name, card.green.version, card.blue.version
-            )
-        }
+        _ if card.green.version.is_empty() => String::new(),
+        Outcome::Switched {
+            verified: Verified::Clean,
+        } => format!(
+            "; production {} runs {} (was {})",
+            card.blue.name, card.green.version, card.blue.version
+        ),
+        // What the checks did not confirm is not claimed.
+        Outcome::Switched { .. } => format!(
+            "; production {} is to run {} (was {})",
+            card.blue.name, card.green.version, card.blue.version
+        ),
         _ => String::new(),
     };
     let name = if card.name.is_empty() {
@@ -248,8 +254,9 @@ impl Text<'_> {
 fn next(world: &Real<'_>, outcome: &Outcome, seen: Option<&Seen>, kept: &Kept<'_>) -> Vec<String> {
     let id = &world.identity().id;
     let place = place(world);
+    let ways = format!("{place}{}", ways(world));
     let again = format!(
-        "greenlight switchover --deployment {id} --journal {}{place}",
+        "greenlight switchover --deployment {id} --journal {}{ways}",
         quoted(&kept.path.display().to_string())
     );
     let describe =
@@ -261,9 +268,7 @@ fn next(world: &Real<'_>, outcome: &Outcome, seen: Option<&Seen>, kept: &Kept<'_
                 Verified::Clean => {}
                 Verified::Problems { .. } => {
                     steps.push("# mend what the report names, then verify again:".to_owned());
-                    steps.push(format!(
-                        "greenlight check --deployment {id} --phase verify{place}"
-                    ));
+                    steps.push(format!("greenlight check --deployment {id} --phase verify{ways}"));
                 }
                 Verified::Not { .. } => steps.push(format!("{again} --resume")),
             }
@@ -290,15 +295,13 @@ fn next(world: &Real<'_>, outcome: &Outcome, seen: Option<&Seen>, kept: &Kept<'_
         Outcome::Refused {
             refusal: Refusal::AlreadySwitched,
         } => {
-            vec![format!(
-                "greenlight check --deployment {id} --phase verify{place}"
-            )]
+            vec![format!("greenlight check --deployment {id} --phase verify{ways}")]
         }
         Outcome::Refused { .. } | Outcome::Interrupted => vec![again],
         Outcome::RolledBack { .. } => vec![
             "# production is blue, as before; mend the cause, then begin anew with another journal:"
                 .to_owned(),
-            format!("greenlight check --deployment {id} --phase switchover{place}"),
+            format!("greenlight check --deployment {id} --phase switchover{ways}"),
         ],
         Outcome::Unknown { .. } => vec![
             "# do not submit again; look at what RDS shows, then let greenlight look once more:".to_owned(),
@@ -387,6 +390,35 @@ fn place(world: &Real<'_>) -> String {
         place.push_str(&format!(" --endpoint-url {}", quoted(url)));
     }
     place
+}
+
+/// The flags that say how databases are reached and judged, as they were given.
+fn ways(world: &Real<'_>) -> String {
+    let (databases, policy) = (&world.args.databases, &world.args.policy);
+    let lists = [
+        ("--db-user", &databases.db_user),
+        ("--auth", &databases.auth),
+        ("--connect", &databases.connect),
+        ("--skip", &policy.skip),
+    ];
+    let lists = lists
+        .into_iter()
+        .flat_map(|(flag, values)| values.iter().map(move |value| (flag, value.clone())));
+    let path = |path: &std::path::PathBuf| path.display().to_string();
+    let single = [
+        ("--dbname", databases.dbname.clone()),
+        ("--tls-mode", databases.tls_mode.clone()),
+        ("--tls-ca", databases.tls_ca.as_ref().map(path)),
+        ("--config", policy.config.as_ref().map(path)),
+        ("--fail-on", policy.fail_on.map(|level| level.to_string())),
+    ];
+    let single = single
+        .into_iter()
+        .filter_map(|(flag, value)| Some((flag, value?)));
+    lists
+        .chain(single)
+        .map(|(flag, value)| format!(" {flag} {}", quoted(&value)))
+        .collect()
 }
 
 /// For a POSIX shell.

@@ -3,10 +3,7 @@
 //! Every call is bounded in time and says in its answer what it could not find out. What was collected last is kept for the
 //! end of the run ([`Real::seen`]).
 
-use std::{
-    cell::{Cell, RefCell},
-    time::Duration,
-};
+use std::{cell::RefCell, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
@@ -35,7 +32,7 @@ use crate::{
     model::{Phase, Replication},
     output::{self, View},
     policy::Policy,
-    report::{CheckReport, Report},
+    report::{CheckReport, Headline, Report},
     situation::Situation,
     switchover::{
         deployment::{Identity, Look},
@@ -86,12 +83,25 @@ pub(super) struct Real<'a> {
     seen: RefCell<Option<Seen>>,
     /// What RDS and its events said about the attempt, for the explanation.
     texts: RefCell<Vec<String>>,
-    marked: Cell<Option<Mark>>,
     /// What the run is held to.
     attestation: Option<Attestation>,
     probe: Probing,
     /// For the change record.
     remarks: RefCell<Vec<Remark>>,
+    /// DDL on blue that was seen while settling.
+    ddl: RefCell<Ddl>,
+}
+
+/// DDL on blue does not reach green: once it was seen, the full check is not true any more.
+#[derive(Clone, Debug, Default)]
+enum Ddl {
+    /// None was seen since the last full check.
+    #[default]
+    None,
+    /// It is running, or ran.
+    Seen,
+    /// It is over, and another full check did not find both sides alike.
+    Harmful(String),
 }
 
 /// Both servers as they were when the run was set up.
@@ -134,10 +144,10 @@ impl<'a> Real<'a> {
             moment: RefCell::new(None),
             seen: RefCell::new(None),
             texts: RefCell::new(Vec::new()),
-            marked: Cell::new(None),
             attestation: parts.attestation,
             probe: Probing::new(parts.probe),
             remarks: RefCell::default(),
+            ddl: RefCell::default(),
         }
     }
 
@@ -269,7 +279,41 @@ impl<'a> Real<'a> {
                 (Lag::Unknown { why: why.clone() }, vec![why])
             }
         };
+        let obstacles = self.after_ddl(obstacles).await;
         Sample { lag, obstacles, lock }
+    }
+
+    /// The obstacles, with what DDL on blue left behind: when it is over, both sides are compared once more.
+    async fn after_ddl(&self, mut obstacles: Vec<String>) -> Vec<String> {
+        if obstacles
+            .iter()
+            .any(|obstacle| obstacle.ends_with("(running-ddl)"))
+        {
+            self.ddl.replace(Ddl::Seen);
+            return obstacles;
+        }
+        let known = self.ddl.borrow().clone();
+        let found = match known {
+            Ddl::None => return obstacles,
+            Ddl::Harmful(why) => Some(why),
+            Ddl::Seen => {
+                self.display
+                    .say("DDL ran on blue: comparing both sides once more");
+                match self.collect(Phase::Switchover).await {
+                    Ok(seen) if seen.report.headline == Headline::Ready => None,
+                    Ok(seen) => Some(seen.report.because),
+                    Err(why) => Some(why),
+                }
+            }
+        };
+        match found {
+            None => drop(self.ddl.replace(Ddl::None)),
+            Some(why) => {
+                obstacles.push(format!("DDL ran on blue after the full check, and now: {why}"));
+                self.ddl.replace(Ddl::Harmful(why));
+            }
+        }
+        obstacles
     }
 
     /// Whether the production endpoint can be reached and leads to the new side, as far as the verification tells. What
@@ -322,6 +366,7 @@ impl World for Real<'_> {
                 let mut policy = self.policy.clone();
                 policy.thresholds.switchover_timeout_seconds = self.config.timeout.as_secs().unsigned_abs();
                 let earlier = self.moment.take();
+                self.ddl.replace(Ddl::None);
                 *self.moment.borrow_mut() = Some(Moment::on(&seen.facts, situation, &policy, earlier));
                 self.display.checked(&seen.report);
                 self.seen.replace(Some(seen));
@@ -371,7 +416,6 @@ impl World for Real<'_> {
             self.watch.messages()
         );
         let mark = messages.map_or(Mark::Unknown, |messages| mark(&messages));
-        self.marked.set(Some(mark));
         LastLook {
             at,
             sample,

@@ -1,6 +1,12 @@
 //! It goes well: under write load, in several databases with hostile names, for a cluster and for an instance.
 
-use greenlight::switchover::record::Record;
+use greenlight::{
+    catalogue::Query,
+    edge::postgres::Plan,
+    model::{Engine, PgVersion, Side},
+    permissions::Purpose,
+    switchover::{moment, record::Record},
+};
 use jiff::Timestamp;
 use sandbox::Scenario;
 
@@ -40,6 +46,13 @@ async fn under_write_load_no_acknowledged_row_is_lost() {
     stage
         .until("rows are written", async || load.report().acknowledged > 200)
         .await;
+
+    // The documented least rights are enough.
+    let policy = greenlight::permissions::policy(Purpose::Switchover, Engine::Aurora);
+    let actions = policy["Statement"].as_array().expect("statements").iter();
+    let actions = actions.flat_map(|statement| statement["Action"].as_array().expect("actions"));
+    let actions = actions.map(|action| action.as_str().expect("a name").replace("rds:", ""));
+    stage.sandbox.faults().allow_only(actions.collect::<Vec<_>>());
 
     let ended = stage.run("a.journal", &["--format", "json"]).await.with(0);
     let events = ended.events();
@@ -139,4 +152,29 @@ async fn an_instance_with_a_replica_is_switched_over() {
     let production = stage.sandbox.server("shop").expect("production");
     assert_eq!(production.major(), 16);
     assert!(load.lost(&production).await.expect("read").is_empty());
+}
+
+/// What the tool costs the databases while it settles, each second.
+#[test]
+fn a_look_is_a_handful_of_queries() {
+    let asked = |side, major| {
+        let plan = Plan::of(side, PgVersion::major(major), moment::wanted);
+        assert!(plan.database.is_empty(), "no look goes into every database");
+        let moving = |(name, _): &(String, Query)| !matches!(name.as_str(), "settings" | "databases");
+        plan.server
+            .into_iter()
+            .filter(moving)
+            .map(|(name, _)| name)
+            .collect::<Vec<_>>()
+    };
+    for major in 12..=18 {
+        let (blue, green) = (asked(Side::Blue, major), asked(Side::Green, major));
+        assert!(blue.len() <= 5 && green.len() <= 5, "{blue:?} {green:?}");
+        for wanted in ["lag", "sessions", "slots", "apply"] {
+            assert!(
+                blue.iter().chain(&green).any(|name| name == wanted),
+                "{wanted} on {major}"
+            );
+        }
+    }
 }

@@ -120,6 +120,29 @@ async fn what_rds_would_refuse_on_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn ddl_that_was_committed_while_it_settled_is_not_forgotten() {
+    let stage = Stage::new(quiet()).await;
+    let blue = stage.sandbox.blue().expect("blue");
+    let run = stage.spawn(
+        "a.journal",
+        &["--format", "json", "--stable-for", "5s", "--wait", "14s"],
+    );
+    stage.until_lines("a.journal", 4).await;
+    let changer = blue.connect("main").await.expect("a session");
+    let change = "begin; alter table orders add column late text";
+    changer.batch_execute(change).await.expect("it changes");
+    // Long enough to be seen by a look, which come each second; then it is over, and nothing runs any more.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    changer.batch_execute("commit").await.expect("committed");
+    let ended = ended(run)
+        .await
+        .with(20)
+        .says("DDL ran on blue after the full check");
+    assert!(ended.stdout.contains("running-ddl"), "{}", ended.stdout);
+    assert_eq!(stage.asked(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deployment_that_is_deleted_midway_is_noticed() {
     let stage = Stage::new(quiet()).await;
     let run = stage.spawn("a.journal", &["--stable-for", "4s"]);
@@ -215,6 +238,35 @@ async fn ctrl_c_before_the_request_changes_nothing() {
     interrupt(&run);
     ended(run).await.with(130).says("INTERRUPTED");
     assert_eq!(stage.asked(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_after_the_request_watches_on_and_twice_leaves() {
+    let stage = Stage::at(quiet(), sandbox::Speed::Every(Duration::from_secs(2))).await;
+    let run = stage.spawn("a.journal", &["--stable-for", "500ms"]);
+    let answered = || {
+        std::fs::read_to_string(stage.journal("a.journal")).is_ok_and(|t| t.contains("\"kind\":\"answered\""))
+    };
+    stage.until("RDS took it", async || answered()).await;
+    interrupt(&run);
+    let interrupted = || {
+        std::fs::read_to_string(stage.journal("a.journal"))
+            .is_ok_and(|t| t.contains("\"kind\":\"interrupted\""))
+    };
+    stage.until("it is noted", async || interrupted()).await;
+    interrupt(&run);
+    ended(run)
+        .await
+        .with(22)
+        .says("watching on")
+        .says("OUTCOME UNKNOWN")
+        .says("--resume");
+    stage
+        .run("a.journal", &["--resume"])
+        .await
+        .with(0)
+        .says("SWITCHED OVER");
+    assert_eq!(stage.asked(), 1);
 }
 
 fn interrupt(child: &tokio::process::Child) {
