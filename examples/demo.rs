@@ -334,6 +334,7 @@ async fn switch_over(stage: &Stage) -> anyhow::Result<()> {
     let journal = journal.display().to_string();
     let quick = [
         "--yes",
+        "--probe",
         "--stable-for",
         "3s",
         "--poll",

@@ -14,7 +14,7 @@ use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use tokio::{
     sync::watch,
     task::JoinHandle,
-    time::{Instant, MissedTickBehavior, interval, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_postgres::SimpleQueryMessage;
 
@@ -29,6 +29,10 @@ use crate::switchover::outage::{Attempt, Change, Outage, Server, Stream, Tally, 
 pub const EVERY: Duration = Duration::from_millis(250);
 /// The longest that an attempt may take, all in all.
 pub const LIMIT: Duration = Duration::from_secs(2);
+/// Counts of acknowledged rows, a second apart, before one is believed to be missing. A name lives for five seconds.
+const COUNTS: usize = 6;
+/// For all of them together.
+const COUNT_WITHIN: Duration = Duration::from_secs(20);
 /// Attempts of one kind that may be under way at the same time: few, since the role that greenlight proposes has 20
 /// connections in all.
 pub const AT_ONCE: usize = 4;
@@ -293,7 +297,10 @@ impl Running {
                 table: target.name.clone(),
                 stream,
                 acknowledged: acknowledged.len() as u64,
-                found: count(target, &acknowledged).await,
+                found: timeout(COUNT_WITHIN, kept(target, &acknowledged))
+                    .await
+                    .ok()
+                    .flatten(),
             });
         }
         let spent = jiff::SignedDuration::try_from(self.clock.elapsed()).unwrap_or_default();
@@ -436,7 +443,22 @@ async fn write(target: &Target, n: u64) -> Result<Server, String> {
     })
 }
 
-/// How many of the acknowledged rows are there.
+/// How many of the acknowledged rows are there. Fewer are believed only after the name had time to lead elsewhere: the side
+/// that was left lacks what came later.
+async fn kept(target: &Target, acknowledged: &[u64]) -> Option<u64> {
+    let wanted = acknowledged.len() as u64;
+    let mut found = None;
+    for _ in 0..COUNTS {
+        found = count(target, acknowledged).await.or(found);
+        if found == Some(wanted) {
+            break;
+        }
+        sleep(Duration::from_secs(1)).await;
+    }
+    found
+}
+
+/// How many of the acknowledged rows this connection sees.
 async fn count(target: &Target, acknowledged: &[u64]) -> Option<u64> {
     let mut spec = target.spec.clone();
     spec.timeouts = Timeouts::default();

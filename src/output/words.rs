@@ -7,15 +7,15 @@ use crate::switchover::{
     settle::{Eta, Trend},
 };
 
-/// `512 bytes`, `1.5 kB`, `20.0 MB`.
+/// `512 bytes`, `1.5 KiB`, `20.0 MiB`.
 pub(crate) fn bytes(bytes: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
     let value = bytes as f64;
     match bytes {
         ..1024 => format!("{bytes} bytes"),
-        1024..1_048_576 => format!("{:.1} kB", value / 1024.0),
-        1_048_576..1_073_741_824 => format!("{:.1} MB", value / 1_048_576.0),
-        _ => format!("{:.1} GB", value / 1_073_741_824.0),
+        1024..1_048_576 => format!("{:.1} KiB", value / 1024.0),
+        1_048_576..1_073_741_824 => format!("{:.1} MiB", value / 1_048_576.0),
+        _ => format!("{:.1} GiB", value / 1_073_741_824.0),
     }
 }
 
