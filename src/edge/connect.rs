@@ -279,13 +279,14 @@ impl Session {
         settings::version_number(&self.server_version)
     }
 
-    /// Closes the session as the protocol has it, and waits until that is sent; dropping it only cuts the connection.
+    /// Closes the session as the protocol has it, and waits for the server to hang up (two seconds at most); dropping it only
+    /// cuts the connection.
     pub async fn close(self) {
         let Self {
             client, mut driver, ..
         } = self;
         drop(client);
-        let _sent = timeout(Duration::from_secs(1), &mut driver.task).await;
+        let _sent = timeout(Duration::from_secs(2), &mut driver.task).await;
     }
 
     /// Why the connection ended, when it has. A query that was under way may have the server's last words as its error; one

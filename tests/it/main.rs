@@ -28,6 +28,7 @@ mod readme;
 mod recipes;
 mod redact;
 mod reference;
+mod rights;
 mod scenarios;
 mod secrets;
 mod security;

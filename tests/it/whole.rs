@@ -14,7 +14,7 @@ use crate::cli::{Ran, greenlight};
 const LOST: Effect = Effect::LostAfter;
 
 /// The guide's cluster on a version that blue/green knows, with nothing in its way but what prepare is for.
-fn cluster() -> Scenario {
+pub(crate) fn cluster() -> Scenario {
     let mut scenario = Scenario::load("guide-ready").expect("a built-in scenario");
     scenario.deployment.clear();
     scenario.cluster[0].load = None;
@@ -31,13 +31,13 @@ fn instance() -> Scenario {
     scenario
 }
 
-struct Stage {
-    sandbox: Sandbox,
+pub(crate) struct Stage {
+    pub(crate) sandbox: Sandbox,
     here: tempfile::TempDir,
 }
 
 impl Stage {
-    fn new(scenario: Scenario) -> Self {
+    pub(crate) fn new(scenario: Scenario) -> Self {
         let sandbox =
             Sandbox::start_blocking(scenario, sandbox::Options::default()).expect("the scenario is valid");
         Self {
@@ -46,7 +46,7 @@ impl Stage {
         }
     }
 
-    fn run(&self, line: &str) -> Ran {
+    pub(crate) fn run(&self, line: &str) -> Ran {
         let env = self.sandbox.env();
         let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let args: Vec<&str> = line.split(' ').collect();
@@ -61,7 +61,7 @@ impl Stage {
     }
 
     /// Runs it, and holds it to its exit code.
-    fn ends(&self, line: &str, code: i32) -> Ran {
+    pub(crate) fn ends(&self, line: &str, code: i32) -> Ran {
         let ran = self.run(line);
         assert_eq!(ran.code, code, "{line}\n{}{}", ran.stdout, ran.stderr);
         ran

@@ -276,6 +276,7 @@ pub(super) struct Checked {
     stream: Stream,
     head: Vec<u8>,
     first_words: FirstWords,
+    shut: bool,
 }
 
 /// What the peer said first, if that was not PostgreSQL's protocol.
@@ -294,6 +295,7 @@ impl Checked {
             stream,
             head: Vec::new(),
             first_words: FirstWords::default(),
+            shut: false,
         }
     }
 
@@ -360,11 +362,33 @@ impl AsyncWrite for Checked {
         }
     }
 
+    /// Says goodbye, and waits until the server has hung up: then its process is gone, and the connection is free.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
-            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Tls(stream) => stream.as_mut().poll_shutdown(cx),
+        if !self.shut {
+            let polled = match &mut self.stream {
+                Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+                Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+                Stream::Tls(stream) => stream.as_mut().poll_shutdown(cx),
+            };
+            match polled {
+                Poll::Ready(Ok(())) => self.shut = true,
+                other => return other,
+            }
+        }
+        loop {
+            let mut space = [0; 512];
+            let mut last_words = ReadBuf::new(&mut space);
+            let polled = match &mut self.stream {
+                Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut last_words),
+                Stream::Unix(stream) => Pin::new(stream).poll_read(cx, &mut last_words),
+                Stream::Tls(stream) => stream.as_mut().poll_read(cx, &mut last_words),
+            };
+            match polled {
+                Poll::Ready(Ok(())) if last_words.filled().is_empty() => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(Ok(())),
+                Poll::Pending => return Poll::Pending,
+            }
         }
     }
 }

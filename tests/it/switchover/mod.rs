@@ -5,5 +5,5 @@ mod happy;
 mod killed;
 mod record;
 mod refused;
-mod stage;
+pub(crate) mod stage;
 mod trouble;
