@@ -214,6 +214,12 @@ pub struct DatabaseArgs {
     /// Looks at the replication lag, a second apart
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub lag_samples: usize,
+    /// Compare the rows of these tables on blue and green (`orders`, `sales.*`, `DATABASE/TABLE`); needs SELECT on them
+    #[arg(long, value_name = "TABLE", value_delimiter = ',')]
+    pub compare_rows: Vec<String>,
+    /// Rows compared in a second, at most; 0 for no limit
+    #[arg(long, value_name = "ROWS", default_value_t = 50_000)]
+    pub compare_rate: u64,
 }
 
 /// How the verdict is made.

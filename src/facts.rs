@@ -3,6 +3,7 @@
 //! A fact is [`Fact::Known`] or [`Fact::Unknown`] with the reason; it is never silently absent. `greenlight collect`
 //! writes this document, `greenlight check --facts FILE` judges it without any network, and tests use it as fixtures.
 
+pub mod contents;
 pub mod rds;
 
 use std::{collections::BTreeMap, fmt};
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::model::{Engine, PgVersion, Side};
+use contents::Contents;
 use rds::RdsFacts;
 
 /// The version of this document's format. Readers refuse any other.
@@ -166,6 +168,9 @@ pub struct Facts {
     pub green: Option<Fact<ServerFacts>>,
     /// Lag, oldest first; empty where there is no green.
     pub lag: Vec<LagSample>,
+    /// Contents of tables, where `--compare-rows` asked for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contents: Option<Contents>,
 }
 
 /// A facts file that cannot be judged.

@@ -131,7 +131,7 @@ pub fn wrapped(sql: &str, limit: Option<u64>) -> String {
 }
 
 /// The reason behind a failed statement. The message is the server's own; it holds no secret, since probes have none.
-fn reason<T>(error: &tokio_postgres::Error) -> Fact<T> {
+pub(super) fn reason<T>(error: &tokio_postgres::Error) -> Fact<T> {
     let Some(db) = error.as_db_error() else {
         return Fact::unknown(
             Why::Unreachable,
