@@ -141,7 +141,12 @@ fn the_log_of_a_full_run_has_nothing_but_looking() {
                 let Some(sql) = statement(rest) else { continue };
                 statements += 1;
                 let sql = sql.trim_start().to_ascii_lowercase();
-                let ours = ["with probe as", "select ", "set idle_session_timeout = ", "set jit = off"];
+                let ours = [
+                    "with probe as",
+                    "select ",
+                    "set idle_session_timeout = ",
+                    "set jit = off",
+                ];
                 assert!(
                     ours.iter().any(|head| sql.starts_with(head)),
                     "on {major}: {line}"
