@@ -80,7 +80,7 @@ pub enum Command {
     },
     /// List the checks
     Checks(ChecksArgs),
-    /// Tell a switchover's journal as a change record: who, when, on what evidence, what RDS said, what came of it
+    /// Tell a journal as a change record: who, when, on what evidence, what RDS said, what came of it
     Report(ReportArgs),
     /// Compare two reports: what is new, worse, better or gone
     Diff(DiffArgs),
@@ -303,6 +303,7 @@ pub struct OutputArgs {
 /// `greenlight fleet`.
 #[derive(Debug, Args)]
 #[command(
+    group = clap::ArgGroup::new("which").required(true).multiple(true),
     after_help = "Exit codes: 10 where any database is not ready · else 11 where any is not known, which with --api-only is each \
                   that is not 10 · else 0 · 3 where nothing could be looked at · 2 usage, or nothing matches\n\n\
                   Examples:\n  greenlight fleet --all --target-major 16 --api-only\n  \
@@ -312,13 +313,13 @@ pub struct OutputArgs {
 )]
 pub struct FleetArgs {
     /// Everything in the accounts and Regions
-    #[arg(long, help_heading = "What to look at")]
+    #[arg(long, group = "which", help_heading = "What to look at")]
     pub all: bool,
     /// Only what has this tag, with this value if one is given; given again, all of them
     #[arg(
         long,
         value_name = "KEY[=VALUE]",
-        required_unless_present = "all",
+        group = "which",
         help_heading = "What to look at"
     )]
     pub tag: Vec<String>,
@@ -481,7 +482,7 @@ pub enum ShortFormat {
                   greenlight report --journal upgrade-main.journal -o html=change.html -o json=change.json"
 )]
 pub struct ReportArgs {
-    /// The journal that `greenlight switchover` wrote; it is read only, also while a run is writing it
+    /// The journal of a switchover, a creation or a clean-up; it is read only, also while a run is writing it
     #[arg(long, value_name = "FILE")]
     pub journal: PathBuf,
     /// What stdout gets
@@ -616,6 +617,16 @@ pub struct PlanArgs {
     /// The parameter group that green is to have (default: one is made where the major changes)
     #[arg(long, value_name = "NAME")]
     pub target_parameter_group: Option<String>,
+    /// Also ask the databases, for the arithmetic of slots, senders and workers
+    #[arg(
+        long = "databases",
+        conflicts_with = "facts",
+        help_heading = "What to look at"
+    )]
+    pub look: bool,
+    /// How the databases are reached
+    #[command(flatten)]
+    pub databases: DatabaseArgs,
     /// How AWS is reached
     #[command(flatten)]
     pub aws: AwsArgs,
@@ -773,7 +784,7 @@ pub struct WatchArgs {
         help_heading = "What to watch"
     )]
     pub stable_for: String,
-    /// Time between two looks at the lag: one short query on each server
+    /// Time between two looks at the lag: two short queries on each server
     #[arg(
         long,
         value_name = "TIME",

@@ -12,8 +12,12 @@ use crate::model::Engine;
 /// What the rights are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Purpose {
-    /// `check`, `collect` and `watch`: looking only.
+    /// `check`, `collect`, `watch` and `drift`: looking only.
     Check,
+    /// `plan`: looking, also at what a family has by default.
+    Plan,
+    /// `fleet`: looking, and assuming a role in each further account.
+    Fleet,
     /// Preparing parameter groups, with reboots; looking included.
     Prepare,
     /// Creating a deployment; looking included.
@@ -47,10 +51,15 @@ pub const LOOK: &[&str] = &[
     "rds:DescribePendingMaintenanceActions",
 ];
 
+/// The name that the role of `fleet` has in the policy.
+pub const FLEET_ROLE: &str = "greenlight";
+
 /// The actions that a purpose adds to looking, for one kind of engine.
 fn acting(purpose: Purpose, aurora: bool) -> &'static [&'static str] {
     match (purpose, aurora) {
-        (Purpose::Check, _) => &[],
+        (Purpose::Check | Purpose::Fleet, _) => &[],
+        (Purpose::Plan, true) => &["rds:DescribeEngineDefaultClusterParameters"],
+        (Purpose::Plan, false) => &["rds:DescribeEngineDefaultParameters"],
         (Purpose::Prepare, true) => &[
             "rds:CreateDBClusterParameterGroup",
             "rds:ModifyDBClusterParameterGroup",
@@ -116,6 +125,15 @@ pub fn policy(purpose: Purpose, engine: Engine) -> Value {
         "Action": LOOK,
         "Resource": "*",
     })];
+    if purpose == Purpose::Fleet {
+        // Give the roles of the other accounts this name, or write theirs here; they need what is under Look.
+        statements.push(json!({
+            "Sid": "OtherAccounts",
+            "Effect": "Allow",
+            "Action": "sts:AssumeRole",
+            "Resource": format!("arn:aws:iam::*:role/{FLEET_ROLE}"),
+        }));
+    }
     let mut actions: Vec<&str> = match engine {
         Engine::Aurora => acting(purpose, true).to_vec(),
         Engine::Rds => acting(purpose, false).to_vec(),

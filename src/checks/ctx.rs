@@ -221,6 +221,9 @@ pub struct Setting {
     pub pending_restart: bool,
     /// The built-in default.
     pub boot_val: Option<String>,
+    /// What a new session of the role would have, where this one has set another value.
+    #[serde(default)]
+    pub reset_val: Option<String>,
 }
 
 /// Settings of one side.

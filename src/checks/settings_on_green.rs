@@ -23,8 +23,53 @@ enum Rule {
     Tuning,
 }
 
-/// Left out is what greenlight's own session sets (time zone, date style, timeouts …), which hides the server's value.
+/// Of what greenlight's own session sets (time zone, date style, timeouts …) the value that a new session would have is compared.
 const RULES: &[(&str, Rule, &str)] = &[
+    (
+        "TimeZone",
+        Rule::Same,
+        "times are shown and read in another zone",
+    ),
+    ("DateStyle", Rule::Same, "dates are shown and read in another form"),
+    ("IntervalStyle", Rule::Same, "intervals are shown in another form"),
+    ("bytea_output", Rule::Same, "bytea is shown in another form"),
+    (
+        "standard_conforming_strings",
+        Rule::Same,
+        "backslashes in literals mean something else",
+    ),
+    (
+        "extra_float_digits",
+        Rule::Same,
+        "floating-point numbers are shown with other digits",
+    ),
+    (
+        "row_security",
+        Rule::Same,
+        "queries under row security return fewer rows or fail",
+    ),
+    ("search_path", Rule::Same, "names without a schema mean others"),
+    (
+        "statement_timeout",
+        Rule::Same,
+        "statements are cancelled sooner or later",
+    ),
+    ("lock_timeout", Rule::Same, "waits for locks end sooner or later"),
+    (
+        "idle_in_transaction_session_timeout",
+        Rule::Same,
+        "idle transactions are ended sooner or later",
+    ),
+    (
+        "client_min_messages",
+        Rule::Tuning,
+        "clients get more or fewer messages",
+    ),
+    (
+        "max_parallel_workers_per_gather",
+        Rule::Tuning,
+        "queries use more or fewer processes",
+    ),
     (
         "timezone_abbreviations",
         Rule::Same,
@@ -165,6 +210,17 @@ const RULES: &[(&str, Rule, &str)] = &[
 /// Sources that say nothing about the server, but about the session or the role that looks.
 const OWN: &[&str] = &["client", "session", "user", "database", "database user"];
 
+/// What a new session would have: where greenlight's has set a value after it had logged in, the one from before.
+fn of_a_new_session(setting: &Setting) -> Setting {
+    let mut setting = setting.clone();
+    if setting.source == "session" && setting.reset_val.is_some() {
+        setting.setting = setting.reset_val.clone();
+        let built_in = setting.reset_val == setting.boot_val;
+        setting.source = if built_in { "default" } else { "configuration" }.to_owned();
+    }
+    setting
+}
+
 #[derive(Deserialize)]
 struct Database {
     name: String,
@@ -242,10 +298,11 @@ fn server_wide(ctx: &Ctx<'_>, judgement: &mut Judgement) -> usize {
             }
             _ => continue,
         };
-        if [b, g].iter().any(|s| OWN.contains(&s.source.as_str())) {
+        let (b, g) = (of_a_new_session(b), of_a_new_session(g));
+        if [&b, &g].iter().any(|s| OWN.contains(&s.source.as_str())) {
             continue;
         }
-        let Some(difference) = difference(name, *rule, b, g) else {
+        let Some(difference) = difference(name, *rule, &b, &g) else {
             same += 1;
             continue;
         };

@@ -2,34 +2,65 @@
 
 use super::{Failure, World, drift, target};
 use crate::{
-    cli::{PlanArgs, PlanFormat},
-    edge::{files, terminal},
+    cli::{PlanArgs, PlanFormat, TargetArgs},
+    edge::{clock, files, rds, terminal},
     exit::Exit,
     facts::{Fact, Facts, rds::RdsFacts},
-    model::{Engine, PgVersion},
+    model::{Engine, PgVersion, Phase},
     plan::{self, Code, Order, Wanted},
+    policy::Policy,
 };
 
 pub(super) async fn run(args: PlanArgs, world: &World) -> Result<Exit, Failure> {
     let wanted = wanted(&args)?;
-    let (facts, engine, databases) = match &args.facts {
+    let (mut facts, engine, limits, at) = match &args.facts {
         Some(path) => {
             let text = files::read(path)?;
             let facts =
                 Facts::from_json(&text).map_err(|e| Failure::usage(format!("{}: {e}", path.display())))?;
-            (drift::saved(path)?, facts.engine, databases(&facts))
+            let at = facts.collected_at;
+            (drift::saved(path)?, facts.engine, limits(&facts), at)
         }
         None => {
             let (facts, engine) = asked(&args, wanted, world).await?;
-            (facts, engine, None)
+            let target = plan::way(&facts, engine, wanted).map_err(no_plan)?;
+            let target = target.last().map(|hop| hop.to);
+            let limits = match args.look {
+                true => looked(&args, target, world).await?,
+                false => None,
+            };
+            (facts, engine, limits, clock::now())
         }
+    };
+    let (limits, unknown) = match limits {
+        None => (None, Vec::new()),
+        Some(Ok(limits)) => (Some(limits), Vec::new()),
+        Some(Err(unknown)) => (Some(Vec::new()), unknown),
     };
     let order = Order {
         wanted,
         group: args.target_parameter_group.clone(),
-        databases,
+        limits,
+        at: Some(at),
     };
-    let plan = plan::make(&facts, engine, &order).map_err(no_plan)?;
+    let mut defaults = None;
+    if args.facts.is_none() {
+        let target = plan::way(&facts, engine, wanted)
+            .map_err(no_plan)?
+            .last()
+            .map(|hop| hop.to);
+        defaults = family(&args, &mut facts, engine, target, world).await?;
+    }
+    let mut plan = plan::make(&facts, engine, &order).map_err(no_plan)?;
+    plan.notes.extend(defaults);
+    plan.notes.extend(
+        unknown
+            .iter()
+            .map(|why| format!("whether the limits suffice is not known: {why}")),
+    );
+    if args.facts.is_none() && !plan.classes_gone.is_empty() {
+        choices(&args, &facts, &mut plan, world).await?;
+    }
     let text = match args.format {
         PlanFormat::Table => plan::text(&plan, terminal::style(world.color, world.verbose > 0, &world.env)),
         PlanFormat::Json => plan::json(&plan),
@@ -41,6 +72,95 @@ pub(super) async fn run(args: PlanArgs, world: &World) -> Result<Exit, Failure> 
     };
     terminal::print(&text)?;
     Ok(Exit::Ready)
+}
+
+/// What blue's limits lack, or why that is not known; none where no server was asked.
+fn limits(facts: &Facts) -> Option<Result<Vec<plan::Need>, Vec<String>>> {
+    facts.blue.known()?;
+    Some(plan::limits(facts, &Policy::at(facts.collected_at)))
+}
+
+/// Asks the databases what the capacity checks look at.
+async fn looked(
+    args: &PlanArgs,
+    target: Option<PgVersion>,
+    world: &World,
+) -> Result<Option<Result<Vec<plan::Need>, Vec<String>>>, Failure> {
+    let subject = TargetArgs {
+        cluster: args.subject.cluster.clone(),
+        instance: args.subject.instance.clone(),
+        deployment: args.subject.deployment.clone(),
+        target_version: target,
+        ..TargetArgs::default()
+    };
+    let only = [
+        "max-replication-slots",
+        "max-wal-senders",
+        "max-logical-replication-workers",
+        "max-worker-processes",
+    ]
+    .map(str::to_owned);
+    let wanted = target::Wanted {
+        phase: Some(Phase::Create),
+        everything: false,
+        only: &only,
+    };
+    let facts = target::read(&subject, &args.aws, &args.databases, wanted, world).await?;
+    Ok(limits(&facts))
+}
+
+/// The parameters of the target's family, where no group of it was read: a default group is made with its first use. Returns
+/// why they are not known.
+async fn family(
+    args: &PlanArgs,
+    facts: &mut RdsFacts,
+    engine: Engine,
+    target: Option<PgVersion>,
+    world: &World,
+) -> Result<Option<String>, Failure> {
+    let Some(target) = target else { return Ok(None) };
+    let family = format!("{}{}", engine.api_name().unwrap_or("postgres"), target.major);
+    let of_cluster = facts.blue.known().is_some_and(|blue| blue.cluster.is_some());
+    let kind = if of_cluster { "cluster" } else { "instance" };
+    let key = format!("{kind}:default.{family}");
+    let there = facts.parameter_groups.get(&key).and_then(Fact::known);
+    if args.target_parameter_group.is_some() || there.is_some_and(Option::is_some) {
+        return Ok(None);
+    }
+    let (sdk, _) = target::aws_config(&args.aws, world).await?;
+    Ok(
+        match rds::family_defaults(&sdk, &facts.region, &family, of_cluster).await {
+            Ok(group) => {
+                facts.parameter_groups.insert(key, Fact::Known(Some(group)));
+                None
+            }
+            Err(why) => Some(format!("which parameters {family} has is not known: {why}")),
+        },
+    )
+}
+
+/// The nearest classes that the target knows, for those that it does not.
+async fn choices(
+    args: &PlanArgs,
+    facts: &RdsFacts,
+    plan: &mut plan::Plan,
+    world: &World,
+) -> Result<(), Failure> {
+    let (sdk, _) = target::aws_config(&args.aws, world).await?;
+    let engine = plan.engine.api_name().unwrap_or("postgres");
+    let version = plan.target().to_string();
+    match rds::orderable_classes(&sdk, &facts.region, engine, &version).await {
+        Ok(all) => {
+            let found = plan.classes_gone.iter();
+            plan.class_choices = found
+                .map(|class| (class.clone(), plan::nearest(class, &all)))
+                .collect();
+        }
+        Err(why) => plan
+            .notes
+            .push(format!("which classes {version} can have is not known: {why}")),
+    }
+    Ok(())
 }
 
 fn code(plan: &plan::Plan, language: Code) -> Result<String, Failure> {
@@ -96,13 +216,4 @@ async fn asked(args: &PlanArgs, wanted: Wanted, world: &World) -> Result<(RdsFac
     }
     let second = drift::asked(ask(target), world).await?;
     Ok((second.facts, second.engine))
-}
-
-/// Databases that would replicate, where blue was asked.
-fn databases(facts: &Facts) -> Option<u64> {
-    let Fact::Known(server) = &facts.blue else {
-        return None;
-    };
-    let rows = server.probes.get("databases")?.known()?;
-    Some(rows.total)
 }

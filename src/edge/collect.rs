@@ -58,8 +58,13 @@ pub async fn collect(
     progress: &Progress<'_>,
     tables: &contents::Told<'_>,
 ) -> Result<Facts, ConnectError> {
-    let (blue_first, green_first) = tokio::join!(connect(blue), async {
-        match green {
+    // Asked of a session that sets its own values only afterwards, `pg_settings` tells the server's as well.
+    let (blue_plain, green_plain) = (
+        blue.settings_after_login(),
+        green.map(ConnectSpec::settings_after_login),
+    );
+    let (blue_first, green_first) = tokio::join!(connect(&blue_plain), async {
+        match &green_plain {
             Some(green) => Some(connect(green).await),
             None => None,
         }

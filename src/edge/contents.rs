@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     connect::{ConnectSpec, connect},
+    deadline,
     postgres::reason,
 };
 use crate::{
@@ -131,10 +132,11 @@ async fn one_database(
             number + 1,
             chosen.len()
         ));
-        let compared = match one_table(&pair, table, pace, told).await {
-            Ok(compared) => Fact::Known(compared),
-            Err(Trouble::Stop(why, detail)) => Fact::unknown(why, detail),
-            Err(Trouble::Sql(e)) => reason(&e),
+        let compared = match deadline::bound(one_table(&pair, table, pace, told)).await {
+            Ok(Ok(compared)) => Fact::Known(compared),
+            Ok(Err(Trouble::Stop(why, detail))) => Fact::unknown(why, detail),
+            Ok(Err(Trouble::Sql(e))) => reason(&e),
+            Err(passed) => Fact::unknown(Why::Timeout, passed.to_string()),
         };
         out.push(TableContents {
             table: table.name.clone(),

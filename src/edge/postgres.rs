@@ -172,7 +172,7 @@ pub async fn probe(client: &Client, query: &Query, evidence_rows: u64) -> Fact<R
         }
     });
     let answer = client.query_typed(&wrapped(&query.sql, limit), &[]).await;
-    let text: String = match answer.as_deref() {
+    let text: &str = match answer.as_deref() {
         Ok([row]) => match row.try_get(0) {
             Ok(text) => text,
             Err(e) => return Fact::unknown(Why::Error, root(&e)),
@@ -180,7 +180,7 @@ pub async fn probe(client: &Client, query: &Query, evidence_rows: u64) -> Fact<R
         Ok(_) => return Fact::unknown(Why::Error, "the server did not answer with one row"),
         Err(e) => return reason(e),
     };
-    match serde_json::from_str::<Rows>(&text) {
+    match serde_json::from_str::<Rows>(text) {
         Ok(mut rows) => {
             rows.rows.iter_mut().for_each(masking::row);
             Fact::Known(rows)
@@ -346,35 +346,57 @@ pub async fn collect(
 ) -> ServerFacts {
     let announced = version(&first);
     let role = first.user.clone();
-    let (server, room) = tokio::join!(probes(&first, &plan.server, manners), room(&first, manners));
-    let missing = Fact::unknown(Why::Error, "not asked");
-    let (open, mut databases) = to_inspect(server.get("databases").unwrap_or(&missing));
-    let total = open.len() + databases.len();
-    let mut first = Some(first);
-    let (own, others): (Vec<DbName>, Vec<DbName>) = open.into_iter().partition(|name| *name == spec.database);
-    let others = others.into_iter().filter_map(|name| match room.refusal(&name) {
-        Some(why) => {
-            databases.insert(name, Fact::unknown(Why::Unreachable, why));
-            None
+    let spec = &spec.after(&first);
+    // The session at hand serves the server and its own database, in one trip; the other databases get one each. The server's
+    // probes are first in the queue.
+    let others = async {
+        let (server, room) = tokio::join!(probes(&first, &plan.server, manners), room(&first, manners));
+        let missing = Fact::unknown(Why::Error, "not asked");
+        let (open, mut databases) = to_inspect(server.get("databases").unwrap_or(&missing));
+        let total = open.len() + databases.len();
+        let own = open.contains(&spec.database);
+        let mut waiting = Vec::new();
+        for name in open.into_iter().filter(|name| *name != spec.database) {
+            match room.refusal(&name) {
+                Some(why) => {
+                    databases.insert(name, Fact::unknown(Why::Unreachable, why));
+                }
+                None => waiting.push(name),
+            }
         }
-        None => Some(name),
-    });
-    let others: Vec<DbName> = others.collect();
-    // The session at hand serves its own database, which comes first, and is closed then; the others get one each.
-    let own = own.into_iter().map(|name| (name, first.take()));
-    let work = own.chain(others.into_iter().map(|name| (name, None)));
-    let work = work.collect::<Vec<_>>().into_iter().map(async |(name, session)| {
-        let facts = one_database(spec, &name, session, &plan.database, manners, room.is_tight()).await;
-        (name, facts)
-    });
-    // Where the session at hand serves no database it is not needed any more.
-    drop(first);
-    let mut done = stream::iter(work).buffer_unordered(room.beside.max(1));
-    while let Some((name, facts)) = done.next().await {
+        // With room for one session only, the others have to wait until this one is closed.
+        let now = if room.is_tight() {
+            Vec::new()
+        } else {
+            std::mem::take(&mut waiting)
+        };
+        let work = now.into_iter().map(|name| async move {
+            let facts = one_database(spec, &name, &plan.database, manners, false).await;
+            (name, facts)
+        });
+        let mut done = stream::iter(work.collect::<Vec<_>>()).buffer_unordered(room.beside.max(1));
+        while let Some((name, facts)) = done.next().await {
+            databases.insert(name, facts);
+            progress(databases.len(), total);
+        }
+        (server, databases, own, total, waiting)
+    };
+    let own = probes(&first, &plan.database, manners);
+    let ((server, mut databases, inspected, total, waiting), own) = tokio::join!(biased; others, own);
+    if inspected {
+        databases.insert(spec.database.clone(), Fact::Known(own));
+        progress(databases.len(), total);
+    }
+    if waiting.is_empty() {
+        drop(first);
+    } else {
+        first.close().await;
+    }
+    for name in waiting {
+        let facts = one_database(spec, &name, &plan.database, manners, true).await;
         databases.insert(name, facts);
         progress(databases.len(), total);
     }
-    drop(done);
     let version = server_version(&server).unwrap_or(announced);
     ServerFacts {
         endpoint: endpoint(spec),
@@ -398,17 +420,13 @@ pub fn endpoint(spec: &ConnectSpec) -> String {
 async fn one_database(
     spec: &ConnectSpec,
     name: &str,
-    session: Option<Session>,
     list: &[(ProbeName, Query)],
     manners: Manners,
     alone: bool,
 ) -> DatabaseFacts {
-    let session = match session {
-        Some(session) => session,
-        None => match connect_patiently(&spec.for_database(name), alone).await {
-            Ok(session) => session,
-            Err(e) => return e.fact(),
-        },
+    let session = match connect_patiently(&spec.for_database(name), alone).await {
+        Ok(session) => session,
+        Err(e) => return e.fact(),
     };
     let facts = probes(&session, list, manners).await;
     if alone {

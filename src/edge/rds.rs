@@ -32,7 +32,7 @@ use super::aws;
 use crate::{
     facts::{
         Fact, Request, Why,
-        rds::{Deployment, Instance, RdsFacts, Topology},
+        rds::{Deployment, Instance, ParameterGroup, RdsFacts, Topology},
     },
     model::{Arn, DeploymentStatus, Engine, PgVersion},
 };
@@ -96,6 +96,48 @@ pub async fn collect(config: &SdkConfig, request: &RdsRequest) -> Result<Collect
     // Boxed, as all that waits for many things at once is a large future otherwise.
     let sides = Box::pin(sides(&reader, found, &place)).await?;
     Ok(Box::pin(gather::gather(&reader, request, region, sides)).await)
+}
+
+/// All instance classes that can be ordered with a version.
+///
+/// # Errors
+/// Why that is not known, in words.
+pub async fn orderable_classes(
+    config: &SdkConfig,
+    region: &str,
+    engine: &str,
+    version: &str,
+) -> Result<BTreeSet<String>, String> {
+    let client =
+        aws_sdk_rds::config::Builder::from(config).region(aws_config::Region::new(region.to_owned()));
+    let reader = Reader::new(Client::from_conf(client.build()));
+    match fact(reader.list_classes(engine, version).await) {
+        Fact::Known(classes) => Ok(classes),
+        Fact::Unknown { detail, .. } => Err(detail),
+    }
+}
+
+/// The parameters of a family as its default group has them.
+///
+/// # Errors
+/// Why they are not known, in words.
+pub async fn family_defaults(
+    config: &SdkConfig,
+    region: &str,
+    family: &str,
+    of_cluster: bool,
+) -> Result<ParameterGroup, String> {
+    let client =
+        aws_sdk_rds::config::Builder::from(config).region(aws_config::Region::new(region.to_owned()));
+    let reader = Reader::new(Client::from_conf(client.build()));
+    match fact(reader.family_defaults(family, of_cluster).await) {
+        Fact::Known(values) => Ok(convert::parameter_group(
+            format!("default.{family}"),
+            Some(family.to_owned()),
+            values,
+        )),
+        Fact::Unknown { detail, .. } => Err(detail),
+    }
 }
 
 /// The Region to ask: the configuration's, which must be the ARN's where one was given.

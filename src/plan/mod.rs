@@ -2,12 +2,18 @@
 //!
 //! Pure: the control plane's facts in, a [`Plan`] out. Every upgrade of the way is one that RDS lists.
 
+mod classes;
 mod code;
+mod estimate;
+mod limits;
 mod parameters;
 mod path;
 mod show;
 mod steps;
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
@@ -15,8 +21,11 @@ use crate::{
     model::{Engine, PgVersion, Replication},
 };
 
+pub use classes::nearest;
 pub use code::{Code, NothingToMake, code};
-pub use parameters::{Carried, Groups, Setting};
+pub use estimate::Estimate;
+pub use limits::limits;
+pub use parameters::{Carried, Groups, Need, Setting};
 pub use path::{Hop, NoWay, Wanted, by_blue_green, shortest};
 pub use show::{cli, json, text};
 
@@ -27,8 +36,10 @@ pub struct Order {
     pub wanted: Wanted,
     /// The parameter group that green is to have.
     pub group: Option<String>,
-    /// Databases that replicate, where the servers were asked.
-    pub databases: Option<u64>,
+    /// What [`limits`] says of the servers, where they were asked.
+    pub limits: Option<Vec<Need>>,
+    /// The moment that dates are compared with.
+    pub at: Option<Timestamp>,
 }
 
 /// Why there is no plan.
@@ -54,8 +65,10 @@ pub struct Step {
     pub title: String,
     /// What it means for clients, or why it is needed.
     pub why: String,
-    /// Commands, in order.
+    /// Commands of the AWS CLI, in order, with the checks between them.
     pub commands: Vec<String>,
+    /// The command of greenlight that does all of it, guarded and resumable.
+    pub tool: Option<String>,
 }
 
 /// The plan.
@@ -75,8 +88,20 @@ pub struct Plan {
     pub groups: Groups,
     /// Classes of members that cannot be ordered on the target.
     pub classes_gone: Vec<String>,
+    /// For each of them the nearest that can be.
+    pub class_choices: BTreeMap<String, Vec<String>>,
     /// When support of the running major ends, in words.
     pub support: Vec<String>,
+    /// Extended Support is paid once standard support is over.
+    pub extended: bool,
+    /// Instances that reboot before green is made, in this order.
+    pub reboots: Vec<String>,
+    /// Blue's storage, where it is allocated, in GiB.
+    pub storage_gib: Option<i64>,
+    /// How long it takes.
+    pub durations: Vec<Estimate>,
+    /// What is paid twice.
+    pub twice: Vec<Estimate>,
     /// What to do.
     pub steps: Vec<Step>,
     /// What to know.
@@ -169,21 +194,22 @@ pub fn make(facts: &RdsFacts, engine: Engine, order: &Order) -> Result<Plan, NoP
                 .to_owned(),
         );
     }
-    notes.push(
-        "green runs beside blue until it is deleted: the same instances and, on RDS, the same storage are paid twice; how \
-         long building green takes depends on the size of the database and is not estimated here"
-            .to_owned(),
-    );
-    let support = facts.major_version.known().and_then(Option::as_ref).map(|major| {
-        let one = |l: &crate::facts::rds::Lifecycle| {
-            let end = l.end.map_or_else(
-                || "an unknown day".to_owned(),
-                |t| t.strftime("%Y-%m-%d").to_string(),
-            );
-            format!("{} of {} ends on {end}", l.name, major.version)
-        };
-        major.lifecycles.iter().map(one).collect()
-    });
+    if let Some(deployment) = facts.deployment.known().and_then(Option::as_ref) {
+        notes.push(format!(
+            "there is a deployment already, {} ({}): another one can only be created when it is gone",
+            deployment.name, deployment.status
+        ));
+    }
+    if order.limits.is_none() && replication == Replication::Logical {
+        notes.push(
+            "the databases were not looked at: whether slots, senders and workers suffice depends on their number \
+             (--databases looks, and so does greenlight prepare)"
+                .to_owned(),
+        );
+    }
+    let (support, extended) = support(facts, blue, order.at);
+    let instances = blue.instances.iter().filter_map(|i| i.allocated_storage_gib);
+    let storage: i64 = instances.map(i64::from).sum();
     let mut plan = Plan {
         subject: blue.id().to_owned(),
         engine,
@@ -192,10 +218,71 @@ pub fn make(facts: &RdsFacts, engine: Engine, order: &Order) -> Result<Plan, NoP
         replication,
         groups,
         classes_gone,
-        support: support.unwrap_or_default(),
+        class_choices: BTreeMap::new(),
+        support,
+        extended,
+        reboots: Vec::new(),
+        storage_gib: Some(storage).filter(|gib| engine != Engine::Aurora && *gib > 0),
+        durations: Vec::new(),
+        twice: Vec::new(),
         steps: Vec::new(),
         notes,
     };
+    if !plan.groups.needed.is_empty() {
+        // Readers first, so that the writer's outage is the only one that writes see.
+        plan.reboots = blue.instances.iter().rev().map(|i| i.id.clone()).collect();
+    }
     plan.steps = steps::steps(&plan, blue);
+    plan.durations = estimate::durations(&plan);
+    plan.twice = estimate::twice(&plan, blue);
     Ok(plan)
+}
+
+/// The dates of the running major, and whether Extended Support is paid for it after the first.
+fn support(facts: &RdsFacts, blue: &Topology, at: Option<Timestamp>) -> (Vec<String>, bool) {
+    let Some(major) = facts.major_version.known().and_then(Option::as_ref) else {
+        return (vec!["when support ends is not known".to_owned()], false);
+    };
+    let day = |at: Timestamp| at.strftime("%Y-%m-%d").to_string();
+    let end = |name: &str| {
+        let cycle = major.lifecycles.iter().find(|l| l.name.contains(name));
+        cycle.and_then(|l| l.end)
+    };
+    let off = blue.cluster.as_ref().map_or_else(
+        || {
+            blue.instances
+                .first()
+                .and_then(|i| i.lifecycle_support.as_deref())
+        },
+        |c| c.lifecycle_support.as_deref(),
+    ) == Some("open-source-rds-extended-support-disabled");
+    let mut lines = Vec::new();
+    let version = &major.version;
+    if let Some(standard) = end("standard") {
+        let verb = if at.is_some_and(|at| at > standard) {
+            "ended"
+        } else {
+            "ends"
+        };
+        lines.push(format!(
+            "standard support of {version} {verb} on {}",
+            day(standard)
+        ));
+    }
+    if let Some(extended) = end("extended") {
+        lines.push(if off {
+            format!(
+                "Extended Support of {version} ends on {}, but this database is not enrolled: RDS upgrades it by itself \
+                 when standard support ends",
+                day(extended)
+            )
+        } else {
+            format!(
+                "from then on Extended Support is billed for each vCPU and hour, more in its last year, until {}",
+                day(extended)
+            )
+        });
+    }
+    let extended = !off && end("extended").is_some();
+    (lines, extended)
 }

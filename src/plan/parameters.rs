@@ -1,10 +1,8 @@
 //! Parameter groups: what carries over to the target's family, what does not exist there, and what replication needs.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
-use super::Order;
+use super::{Order, limits};
 use crate::{
     facts::rds::{Parameter, ParameterGroup, RdsFacts, Topology},
     model::{Engine, PgVersion, Replication},
@@ -40,6 +38,17 @@ pub struct Setting {
     pub carried: Carried,
 }
 
+/// A value that blue's group still needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Need {
+    /// The parameter.
+    pub parameter: String,
+    /// The value.
+    pub value: String,
+    /// The arithmetic, and the check that it is from.
+    pub why: String,
+}
+
 /// Blue's group and green's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Groups {
@@ -55,8 +64,8 @@ pub struct Groups {
     pub make: bool,
     /// Values set on blue's.
     pub values: Vec<Setting>,
-    /// What blue's group still needs for logical replication: parameter, value, and the arithmetic.
-    pub needed: Vec<(String, String, String)>,
+    /// What blue's group still needs for logical replication.
+    pub needed: Vec<Need>,
 }
 
 fn set_by_people(group: &ParameterGroup) -> impl Iterator<Item = (&String, &str)> {
@@ -123,7 +132,12 @@ pub(super) fn groups(
         });
     let values = values.collect();
     let needed = match replication {
-        Replication::Logical => needed(of_blue, order.databases),
+        Replication::Logical => {
+            let given = |name: &str| of_blue.and_then(|g| g.parameters.get(name));
+            let mut needed = limits::fixed(engine, given);
+            needed.extend(order.limits.iter().flatten().cloned());
+            needed
+        }
         Replication::Physical => Vec::new(),
     };
     Groups {
@@ -135,34 +149,4 @@ pub(super) fn groups(
         values,
         needed,
     }
-}
-
-/// What logical replication needs of blue, by the numbers that AWS publishes.
-/// <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/blue-green-deployments-creating.html>,
-/// <https://repost.aws/knowledge-center/rds-postgresql-blue-green-deployment-error>
-fn needed(group: Option<&ParameterGroup>, databases: Option<u64>) -> Vec<(String, String, String)> {
-    let none = BTreeMap::new();
-    let parameters = group.map_or(&none, |g| &g.parameters);
-    let value = |name: &str| parameters.get(name).and_then(|p| p.value.as_deref());
-    let mut needed = Vec::new();
-    let on = value("rds.logical_replication").is_some_and(|v| matches!(v, "1" | "on" | "true"));
-    if !on {
-        let why = "blue has to publish; static, so blue reboots".to_owned();
-        needed.push(("rds.logical_replication".to_owned(), "1".to_owned(), why));
-    }
-    let Some(databases) = databases else { return needed };
-    for name in [
-        "max_replication_slots",
-        "max_wal_senders",
-        "max_logical_replication_workers",
-    ] {
-        let least = databases + 5;
-        // A formula or no value is what the servers have in force; only a number can be judged here.
-        let is = value(name).and_then(|v| v.parse::<u64>().ok());
-        if is.is_some_and(|is| is < least) {
-            let why = format!("{databases} databases + 5 in reserve, besides slots that exist already");
-            needed.push((name.to_owned(), least.to_string(), why));
-        }
-    }
-    needed
 }

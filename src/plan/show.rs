@@ -1,10 +1,12 @@
 //! The plan as text, as JSON (format version 1: fields are only added) and as a shell script to read and run by hand.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use serde::Serialize;
 
-use super::{Carried, Groups, Plan, Step};
+use anstyle::Style as Ansi;
+
+use super::{Carried, Estimate, Groups, Plan, Step};
 use crate::output::{Style, text::wrap};
 
 #[derive(Serialize)]
@@ -19,7 +21,12 @@ struct Json<'a> {
     replication: String,
     parameter_groups: &'a Groups,
     classes_not_orderable: &'a [String],
+    /// For each of them the nearest that can be ordered; empty where they were not asked for.
+    class_choices: &'a BTreeMap<String, Vec<String>>,
     support: &'a [String],
+    reboots: &'a [String],
+    durations: &'a [Estimate],
+    paid_twice: &'a [Estimate],
     steps: &'a [Step],
     notes: &'a [String],
 }
@@ -50,7 +57,11 @@ pub fn json(plan: &Plan) -> String {
         replication: plan.replication.to_string(),
         parameter_groups: &plan.groups,
         classes_not_orderable: &plan.classes_gone,
+        class_choices: &plan.class_choices,
         support: &plan.support,
+        reboots: &plan.reboots,
+        durations: &plan.durations,
+        paid_twice: &plan.twice,
         steps: &plan.steps,
         notes: &plan.notes,
     };
@@ -71,50 +82,122 @@ fn way(plan: &Plan) -> String {
 /// The plan for people.
 pub fn text(plan: &Plan, style: Style) -> String {
     let mut out = String::new();
-    let _ = writeln!(out, "PLAN  {} ({}): {}", plan.subject, plan.engine, way(plan));
+    let bold = |text: &str| match style.color {
+        true => {
+            let bold = Ansi::new().bold();
+            format!("{}{text}{}", bold.render(), bold.render_reset())
+        }
+        false => text.to_owned(),
+    };
+    let heading = |out: &mut String, title: &str, after: &str| {
+        let _ = writeln!(out, "\n{}{after}", bold(title));
+    };
+    let line = |out: &mut String, text: &str, indent: usize| {
+        let pad = " ".repeat(indent);
+        let _ = writeln!(out, "{pad}{}", wrap(text, style.width, indent));
+    };
+    let _ = writeln!(out, "{}  {} ({})", bold("PLAN"), plan.subject, plan.engine);
+    line(
+        &mut out,
+        &format!("{}, {} replication", way(plan), plan.replication),
+        6,
+    );
+    for support in &plan.support {
+        line(&mut out, support, 6);
+    }
+    if !plan.classes_gone.is_empty() {
+        heading(&mut out, "INSTANCE CLASSES", "");
+    }
     for class in &plan.classes_gone {
-        let line = format!(
-            "{class} cannot be ordered on {}: choose another class for green",
-            plan.target()
+        let choices = plan
+            .class_choices
+            .get(class)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let nearest = match choices {
+            [] => "no class of its kind can; change it before, or choose another kind".to_owned(),
+            all => format!("the nearest that can: {}", all.join(", ")),
+        };
+        line(
+            &mut out,
+            &format!("✗ {class} cannot be ordered on {}: {nearest}", plan.target()),
+            2,
         );
-        let _ = writeln!(out, "\n  {}", wrap(&line, style.width, 2));
     }
     let groups = &plan.groups;
-    let _ = writeln!(
-        out,
-        "\nPARAMETERS  {} -> {} ({})",
+    let made = if groups.make { ", to be made" } else { "" };
+    let title = format!(
+        "  {} → {} ({}{made})",
         groups.source, groups.target, groups.family
     );
-    for value in &groups.values {
-        let becomes = match &value.carried {
-            Carried::Set => "set it in green's group".to_owned(),
-            Carried::There => "green's group has it".to_owned(),
-            Carried::Differs { there } => format!("green's group has {there}"),
-            Carried::Gone => "the new family has no such parameter".to_owned(),
-            Carried::Unknown => "not known whether the new family has it".to_owned(),
-        };
-        let line = format!("{} = {}: {becomes}", value.name, value.value);
-        let _ = writeln!(out, "  {}", wrap(&line, style.width, 2));
+    heading(&mut out, "PARAMETERS", &title);
+    for need in &groups.needed {
+        let text = format!("✗ blue needs {} = {}: {}", need.parameter, need.value, need.why);
+        line(&mut out, &text, 2);
     }
-    for (name, value, why) in &groups.needed {
-        let _ = writeln!(
-            out,
-            "  {}",
-            wrap(&format!("blue needs {name} = {value}: {why}"), style.width, 2)
+    for value in &groups.values {
+        let (mark, becomes) = match &value.carried {
+            Carried::Set => ('+', "is set in green's group".to_owned()),
+            Carried::There => ('✓', "green's group has it".to_owned()),
+            Carried::Differs { there } => ('!', format!("green's group has {there}")),
+            Carried::Gone => ('-', "the new family has no such parameter".to_owned()),
+            Carried::Unknown => ('?', "is set in green's group, if its family has it".to_owned()),
+        };
+        line(
+            &mut out,
+            &format!("{mark} {} = {}: {becomes}", value.name, value.value),
+            2,
         );
     }
-    let _ = writeln!(out, "\nSTEPS");
+    if groups.values.is_empty() {
+        line(
+            &mut out,
+            "nothing is set in blue's group that had to be carried over",
+            2,
+        );
+    }
+    heading(&mut out, "STEPS", "");
     for (n, step) in plan.steps.iter().enumerate() {
-        let _ = writeln!(out, "  {}. {}", n + 1, wrap(&step.title, style.width, 5));
-        let _ = writeln!(out, "     {}", wrap(&step.why, style.width, 5));
-        for command in &step.commands {
-            let _ = writeln!(out, "       {command}");
+        let number = format!("{:>2}. ", n + 1);
+        let _ = writeln!(out, " {number}{}", wrap(&step.title, style.width, 5));
+        line(&mut out, &step.why, 5);
+        match &step.tool {
+            Some(tool) => {
+                let _ = writeln!(out, "       {}", bold(tool));
+                if style.verbose {
+                    let _ = writeln!(out, "     or by hand");
+                }
+            }
+            None => {
+                for command in &step.commands {
+                    let _ = writeln!(out, "       {command}");
+                }
+            }
+        }
+        if step.tool.is_some() && style.verbose {
+            for command in &step.commands {
+                let _ = writeln!(out, "       {command}");
+            }
         }
     }
-    if !plan.support.is_empty() || !plan.notes.is_empty() {
-        let _ = writeln!(out, "\nNOTES");
-        for note in plan.support.iter().chain(&plan.notes) {
-            let _ = writeln!(out, "  {}", wrap(note, style.width, 2));
+    if !style.verbose {
+        line(
+            &mut out,
+            "-v shows the AWS CLI commands of each step; --format cli gives them as a script",
+            5,
+        );
+    }
+    for (title, estimates) in [("HOW LONG", &plan.durations), ("WHAT IS PAID TWICE", &plan.twice)] {
+        heading(&mut out, title, "");
+        for estimate in estimates {
+            line(&mut out, &format!("{}: {}", estimate.what, estimate.estimate), 2);
+            line(&mut out, &format!("based on: {}", estimate.based_on), 4);
+        }
+    }
+    if !plan.notes.is_empty() {
+        heading(&mut out, "NOTES", "");
+        for note in &plan.notes {
+            line(&mut out, note, 2);
         }
     }
     out

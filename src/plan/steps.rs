@@ -13,10 +13,16 @@ pub(super) fn steps(plan: &Plan, blue: &Topology) -> Vec<Step> {
         "cluster" => ("db-cluster", "--db-cluster-identifier"),
         _ => ("db-instance", "--db-instance-identifier"),
     };
+    let kind_flag = if plan.groups.kind == "cluster" {
+        "--cluster"
+    } else {
+        "--instance"
+    };
     let step = |title: String, why: &str, commands: Vec<String>| Step {
         title,
         why: why.to_owned(),
         commands,
+        tool: None,
     };
     for hop in plan.hops.iter().filter(|hop| !hop.blue_green) {
         steps.push(step(
@@ -45,7 +51,7 @@ pub(super) fn steps(plan: &Plan, blue: &Topology) -> Vec<Step> {
         let values: Vec<(String, String)> = groups
             .needed
             .iter()
-            .map(|(n, v, _)| (n.clone(), v.clone()))
+            .map(|need| (need.parameter.clone(), need.value.clone()))
             .collect();
         commands.extend(set_values(groups.kind, &own, &values));
         if !custom {
@@ -59,18 +65,23 @@ pub(super) fn steps(plan: &Plan, blue: &Topology) -> Vec<Step> {
                 quote(&own)
             ));
         }
-        let readers_first = blue.instances.iter().rev();
-        commands.extend(readers_first.map(|i| {
+        commands.extend(plan.reboots.iter().map(|id| {
             format!(
                 "aws rds reboot-db-instance --db-instance-identifier {}",
-                quote(&i.id)
+                quote(id)
             )
         }));
-        steps.push(step(
-            "let blue publish".to_owned(),
-            "an outage: static parameters need a reboot, readers first, the writer last",
-            commands,
-        ));
+        steps.push(Step {
+            tool: Some(format!(
+                "greenlight prepare {kind_flag} {id} --target-version {} --apply --reboot",
+                plan.target()
+            )),
+            ..step(
+                "let blue publish".to_owned(),
+                "an outage: static parameters need a reboot, readers first, the writer last",
+                commands,
+            )
+        });
     }
     if groups.make {
         let set = groups
@@ -85,11 +96,18 @@ pub(super) fn steps(plan: &Plan, blue: &Topology) -> Vec<Step> {
             "for the upgrade",
         )];
         commands.extend(set_values(groups.kind, &groups.target, &values));
-        steps.push(step(
-            format!("make the parameter group {} for {}", groups.target, groups.family),
-            "without it green gets the default group, and blue's values are lost",
-            commands,
-        ));
+        steps.push(Step {
+            tool: Some(format!(
+                "greenlight prepare {kind_flag} {id} --target-version {} --target-parameter-group {} --apply",
+                plan.target(),
+                quote(&groups.target)
+            )),
+            ..step(
+                format!("make the parameter group {} for {}", groups.target, groups.family),
+                "without it green gets the default group, and blue's values are lost",
+                commands,
+            )
+        });
     }
     for hop in plan.hops.iter().filter(|hop| hop.blue_green) {
         deployment(plan, blue, hop, &mut steps);
@@ -143,14 +161,16 @@ fn deployment(plan: &Plan, blue: &Topology, hop: &Hop, steps: &mut Vec<Step>) {
             .unwrap_or_default(),
     };
     let arn = quote(&arn);
-    let step = |title: String, why: &str, commands: Vec<String>| Step {
+    let step = |title: String, why: &str, tool: String, commands: Vec<String>| Step {
         title,
         why: why.to_owned(),
         commands,
+        tool: Some(tool),
     };
     steps.push(step(
         format!("create green on {}", hop.to),
         "no outage; blue keeps serving, and its schema must not change from here on",
+        format!("greenlight create --{kind} {id} --target-version {}{check} --name {name}", hop.to),
         vec![
             format!("greenlight check --{kind} {id} --target-version {}{check} --phase create", hop.to),
             format!(
@@ -162,11 +182,21 @@ fn deployment(plan: &Plan, blue: &Topology, hop: &Hop, steps: &mut Vec<Step>) {
     steps.push(step(
         format!("switch over to {}", hop.to),
         "an outage, usually under a minute: connections are cut, names move to green",
+        format!("greenlight switchover --deployment {name}"),
         vec![
             format!("greenlight check --deployment {name} --phase switchover"),
             "aws rds switchover-blue-green-deployment --switchover-timeout 300 --blue-green-deployment-identifier BGD_ID"
                 .to_owned(),
             format!("greenlight check --deployment {name} --phase verify"),
+        ],
+    ));
+    steps.push(step(
+        "remove the deployment and the old side".to_owned(),
+        "no outage; until then both are paid for, and the old side is the way back",
+        format!("greenlight cleanup --deployment {name} --delete-old"),
+        vec![
+            "aws rds delete-blue-green-deployment --blue-green-deployment-identifier BGD_ID".to_owned(),
+            "# then the old side, whose names end in -old1, after a last snapshot".to_owned(),
         ],
     ));
 }

@@ -175,8 +175,8 @@ fn everything_that_matches_is_judged_and_one_account_that_is_closed_stops_nobody
     assert!(old["blocking"].to_string().contains("minimum-version"), "{old}");
     for (file, wanted) in [
         ("fleet.html", "<td class=\"state blocker\">not ready</td>"),
-        ("fleet.md", "| not ready | fleet-0007 |"),
-        ("fleet.csv", "not-ready,fleet-0007,cluster,123456789012,eu-west-1"),
+        ("fleet.md", "| not ready | fleet-0000 |"),
+        ("fleet.csv", "not-ready,fleet-0000,cluster,123456789012,eu-west-1"),
         ("fleet.txt", "no database was looked at"),
     ] {
         let text = std::fs::read_to_string(here.path().join(file)).expect(file);

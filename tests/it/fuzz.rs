@@ -213,7 +213,8 @@ fn judge(bytes: &[u8]) {
             let order = plan::Order {
                 wanted,
                 group: None,
-                databases: Some(3),
+                limits: None,
+                at: Some(facts.collected_at),
             };
             let _plan = plan::make(rds, facts.engine, &order);
         }

@@ -72,6 +72,7 @@ fn the_guides_upgrade_needs_a_minor_step_first() {
 #[test]
 fn values_are_carried_over_and_missing_ones_are_told() {
     let mut facts = facts("aurora-create.json");
+    limit(&mut facts, "max_replication_slots", "5");
     let groups = &mut facts["rds"]["known"]["parameter_groups"];
     let user = json!({"value": "15625", "source": "user", "apply_type": "dynamic", "apply_method": "immediate",
         "modifiable": true, "allowed": null});
@@ -103,7 +104,13 @@ fn values_are_carried_over_and_missing_ones_are_told() {
     );
     let needed = groups["needed"].as_array().expect("needed");
     assert_eq!(needed.len(), 1, "{needed:?}");
-    assert_eq!(needed[0][0], json!("max_replication_slots"));
+    assert_eq!(needed[0]["parameter"], json!("max_replication_slots"));
+    // The arithmetic is the check's own.
+    let why = needed[0]["why"].as_str().expect("why");
+    assert!(
+        why.contains("(max-replication-slots)") && why.contains("databases"),
+        "{why}"
+    );
     // Readers reboot before the writer.
     let all = plan["steps"].to_string();
     let at = |name: &str| {
@@ -111,6 +118,105 @@ fn values_are_carried_over_and_missing_ones_are_told() {
             .expect(name)
     };
     assert!(at("main-3") < at("main-2") && at("main-2") < at("main-1"));
+}
+
+/// Sets a limit of blue's server, and shows all else that the capacity checks look at as empty.
+fn limit(facts: &mut Value, name: &str, value: &str) {
+    for probe in ["slots", "senders", "apply", "workers"] {
+        facts["blue"]["known"]["probes"][probe] = json!({"known": {"total": 0, "rows": []}});
+    }
+    let rows = facts["blue"]["known"]["probes"]["settings"]["known"]["rows"].as_array_mut();
+    let row = rows.expect("settings").iter_mut().find(|row| row["name"] == name);
+    row.expect(name)["setting"] = json!(value);
+}
+
+/// On a local RDS: the way is asked for as far as it leads, classes that are gone get their nearest, nothing is invented.
+#[test]
+fn a_live_plan_knows_classes_support_and_what_is_paid_twice() {
+    let mut scenario = sandbox::Scenario::default();
+    let cluster = |id: &str, version: &str, class: &str| sandbox::ClusterSpec {
+        id: id.to_owned(),
+        version: version.to_owned(),
+        class: class.to_owned(),
+        instances: vec![format!("{id}-1"), format!("{id}-2")],
+        ..sandbox::ClusterSpec::default()
+    };
+    scenario.cluster = vec![
+        cluster("old", "12.14", "db.r4.large"),
+        cluster("new", "16.6", "db.r6g.large"),
+    ];
+    let sandbox = sandbox::Sandbox::start_blocking(scenario, sandbox::Options::default()).expect("valid");
+    let env = sandbox.env();
+    let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let here = tempfile::tempdir().expect("a folder");
+    let plan = |args: &[&str]| {
+        let mut all = vec!["plan"];
+        all.extend(args);
+        greenlight(here.path(), &all, &env)
+    };
+    let ran = plan(&[
+        "--cluster",
+        "old",
+        "--target-version",
+        "14.10",
+        "--format",
+        "json",
+    ]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let json: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert_eq!(json["hops"][0]["by"], json!("in-place"));
+    assert_eq!(json["hops"][1]["to"], json!("14.10"));
+    assert_eq!(json["classes_not_orderable"], json!(["db.r4.large"]));
+    assert_eq!(json["class_choices"]["db.r4.large"][0], json!("db.r5.large"));
+    assert!(
+        json["support"].to_string().contains("2025-02-28"),
+        "{}",
+        json["support"]
+    );
+    assert_eq!(json["reboots"], json!(["old-2", "old-1"]));
+    assert!(
+        json["paid_twice"].to_string().contains("2 × db.r4.large"),
+        "{}",
+        json["paid_twice"]
+    );
+    assert!(
+        json["notes"]
+            .to_string()
+            .contains("the databases were not looked at")
+    );
+    for estimate in json["durations"].as_array().expect("durations") {
+        assert!(!estimate["based_on"].as_str().expect("a basis").is_empty());
+    }
+    let newest = plan(&[
+        "--cluster",
+        "new",
+        "--target-version",
+        "latest",
+        "--format",
+        "json",
+    ]);
+    let json: Value = serde_json::from_str(&newest.stdout).expect("JSON");
+    let (source, target) = (json["source_version"].as_str(), json["target_version"].as_str());
+    assert!(
+        source == Some("16.6") && target.is_some_and(|t| t > "16.6"),
+        "{target:?}"
+    );
+    let table = plan(&["--cluster", "old", "--target-major", "16"]);
+    for wanted in [
+        "the nearest that can: db.r5.large",
+        "greenlight prepare --cluster old",
+        "greenlight create --cluster old",
+        "greenlight switchover --deployment old-to-16",
+        "greenlight cleanup --deployment old-to-16",
+        "HOW LONG",
+        "based on: ",
+    ] {
+        assert!(table.stdout.contains(wanted), "{wanted}: {}", table.stdout);
+    }
+    for line in table.stdout.lines() {
+        let command = line.trim_start().starts_with("greenlight ") || line.contains("https://");
+        assert!(command || line.chars().count() <= 80, "{line}");
+    }
 }
 
 #[test]

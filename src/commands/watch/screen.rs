@@ -296,13 +296,20 @@ impl Screen {
         }
         for (n, l) in worst.iter().take(SHOWN).enumerate() {
             let name: String = printable(&l.database).chars().take(24).collect();
-            let spark = sparkline(&l.history, limit);
+            // On a narrow terminal words are worth more than an older past.
+            let steps = if self.columns.is_some_and(|columns| columns < 100) {
+                12
+            } else {
+                24
+            };
+            let recent = &l.history[l.history.len().saturating_sub(steps)..];
+            let spark = sparkline(recent, limit);
             let color = if l.stalled || l.bytes > limit {
                 AnsiColor::Yellow
             } else {
                 AnsiColor::Green
             };
-            let spark = self.paint(color, &format!("{spark:<24}"));
+            let spark = self.paint(color, &format!("{spark:<steps$}"));
             let time = l.time.map_or(String::new(), |time| format!(" {}", seconds(time)));
             let text = format!(
                 "{name:<width$}  {spark}  {:>10}{time}  {}",

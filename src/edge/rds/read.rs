@@ -396,6 +396,30 @@ impl Reader {
         };
         absent(found.map(Some))
     }
+
+    /// The parameters of a family, without any group.
+    pub(super) async fn family_defaults(
+        &self,
+        family: &str,
+        of_cluster: bool,
+    ) -> Result<Vec<Parameter>, Failed> {
+        if of_cluster {
+            let page = async |marker| {
+                let call = self.client.describe_engine_default_cluster_parameters();
+                let call = call.db_parameter_group_family(family).set_marker(marker);
+                let defaults = call.send().await?.engine_defaults;
+                Ok(defaults.map_or((None, None), |d| (d.parameters, d.marker)))
+            };
+            return self.pages("DescribeEngineDefaultClusterParameters", page).await;
+        }
+        let page = async |marker| {
+            let call = self.client.describe_engine_default_parameters();
+            let call = call.db_parameter_group_family(family).set_marker(marker);
+            let defaults = call.send().await?.engine_defaults;
+            Ok(defaults.map_or((None, None), |d| (d.parameters, d.marker)))
+        };
+        self.pages("DescribeEngineDefaultParameters", page).await
+    }
 }
 
 /// `cluster:NAME` or `instance:NAME`.

@@ -364,10 +364,11 @@ impl Region {
         let family = families.get(name);
         let whole = async |key: &str, name: &str| {
             let values = self.reader.group_values(key, None).await?;
-            let family = families.get(name).cloned();
-            Ok(values.map(|values| {
-                convert::parameter_group(name.to_owned(), Some(family.unwrap_or_default()), values)
-            }))
+            // A default group is named after its family, and is listed only where something uses it.
+            let family = families.get(name).map(String::as_str);
+            let family = family.or(name.strip_prefix("default."));
+            let family = family.map(str::to_owned);
+            Ok(values.map(|values| convert::parameter_group(name.to_owned(), family, values)))
         };
         let Some(family) = family.filter(|_| !is_default(key)) else {
             return whole(key, name).await;

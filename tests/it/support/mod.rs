@@ -79,7 +79,7 @@ pub(crate) async fn collect(
             .map(|check| check.page.id.clone())
             .into_iter()
             .collect(),
-        contents: (!wanted.compare_rows.is_empty()).then(|| Wish {
+        contents: (!wanted.compare_rows.is_empty()).then_some(Wish {
             patterns: wanted.compare_rows,
             rate: 0,
         }),

@@ -6,4 +6,6 @@ mod killed;
 mod record;
 mod refused;
 pub(crate) mod stage;
+mod stories;
+mod terminal;
 mod trouble;
