@@ -347,61 +347,54 @@ pub async fn collect(
     let announced = version(&first);
     let role = first.user.clone();
     let spec = &spec.after(&first);
-    // The session at hand serves the server and its own database, in one trip. The server's probes are first in the queue.
-    let mut head =
-        Box::pin(async { tokio::join!(probes(&first, &plan.server, manners), room(&first, manners)) });
-    let mut own = Box::pin(probes(&first, &plan.database, manners));
-    let mut early = None;
-    let (server, room) = loop {
-        tokio::select! {
-            biased;
-            found = &mut head => break found,
-            found = &mut own, if early.is_none() => early = Some(found),
-        }
-    };
-    drop(head);
-    let own = async {
-        match early {
-            Some(found) => found,
-            None => own.await,
-        }
-    };
-
-    let missing = Fact::unknown(Why::Error, "not asked");
-    let (open, mut databases) = to_inspect(server.get("databases").unwrap_or(&missing));
-    let total = open.len() + databases.len();
-    let inspected = open.contains(&spec.database);
-    let mut others = Vec::new();
-    for name in open.into_iter().filter(|name| *name != spec.database) {
-        match room.refusal(&name) {
-            Some(why) => {
-                databases.insert(name, Fact::unknown(Why::Unreachable, why));
+    // The session at hand serves the server and its own database, in one trip; the other databases get one each. The server's
+    // probes are first in the queue.
+    let others = async {
+        let (server, room) = tokio::join!(probes(&first, &plan.server, manners), room(&first, manners));
+        let missing = Fact::unknown(Why::Error, "not asked");
+        let (open, mut databases) = to_inspect(server.get("databases").unwrap_or(&missing));
+        let total = open.len() + databases.len();
+        let own = open.contains(&spec.database);
+        let mut waiting = Vec::new();
+        for name in open.into_iter().filter(|name| *name != spec.database) {
+            match room.refusal(&name) {
+                Some(why) => {
+                    databases.insert(name, Fact::unknown(Why::Unreachable, why));
+                }
+                None => waiting.push(name),
             }
-            None => others.push(name),
         }
-    }
-    let alone = room.is_tight();
-    let others = others.into_iter().map(async |name| {
-        let facts = one_database(spec, &name, &plan.database, manners, alone).await;
-        (name, facts)
-    });
-    let mut others = stream::iter(others).buffer_unordered(room.beside.max(1));
-    let done = async {
-        while let Some((name, facts)) = others.next().await {
+        // With room for one session only, the others have to wait until this one is closed.
+        let now = if room.is_tight() {
+            Vec::new()
+        } else {
+            std::mem::take(&mut waiting)
+        };
+        let work = now.into_iter().map(|name| async move {
+            let facts = one_database(spec, &name, &plan.database, manners, false).await;
+            (name, facts)
+        });
+        let mut done = stream::iter(work.collect::<Vec<_>>()).buffer_unordered(room.beside.max(1));
+        while let Some((name, facts)) = done.next().await {
             databases.insert(name, facts);
             progress(databases.len(), total);
         }
+        (server, databases, own, total, waiting)
     };
-    let own = if alone {
-        let own = own.await;
-        first.close().await;
-        done.await;
-        own
-    } else {
-        tokio::join!(own, done).0
-    };
+    let own = probes(&first, &plan.database, manners);
+    let ((server, mut databases, inspected, total, waiting), own) = tokio::join!(biased; others, own);
     if inspected {
         databases.insert(spec.database.clone(), Fact::Known(own));
+        progress(databases.len(), total);
+    }
+    if waiting.is_empty() {
+        drop(first);
+    } else {
+        first.close().await;
+    }
+    for name in waiting {
+        let facts = one_database(spec, &name, &plan.database, manners, true).await;
+        databases.insert(name, facts);
         progress(databases.len(), total);
     }
     let version = server_version(&server).unwrap_or(announced);

@@ -81,7 +81,7 @@ mod tests {
         ] {
             assert_eq!(seconds(SignedDuration::from_millis(milliseconds)), text);
         }
-        assert_eq!(bytes(1 << 20), "1.0 MB");
+        assert_eq!(bytes(1 << 20), "1.0 MiB");
         assert_eq!(bytes(1023), "1023 bytes");
     }
 
