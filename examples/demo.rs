@@ -1,7 +1,8 @@
 //! `cargo demo`: the upgrade guide's story on this machine, in under a minute.
 //!
 //! An Aurora cluster on 12.14 with the guide's own parameters and write load; a first report that blocks for real reasons;
-//! the fixes; the deployment to 14.10; lag that rises and falls; a report that is ready. The RDS API is the sandbox's, the
+//! the fixes; the deployment to 14.10; lag that rises and falls; a report that is ready; and the guarded switchover under
+//! load, after which every acknowledged row is there. The RDS API is the sandbox's, the
 //! PostgreSQL servers are real, and every report is what `greenlight` prints. Nothing is left behind.
 
 #![expect(clippy::print_stdout, reason = "it tells a story")]
@@ -76,6 +77,10 @@ impl Stage {
         let report = String::from_utf8_lossy(&output.stdout);
         match shown {
             Shown::Whole => print!("{report}"),
+            Shown::End => {
+                let end = report.find("\nSWITCHED OVER").unwrap_or(0);
+                print!("{}", &report[end..]);
+            }
             Shown::Head => {
                 // The head ends where the first list begins.
                 let head = report
@@ -106,8 +111,12 @@ impl Stage {
 
 #[derive(Clone, Copy)]
 enum Shown {
+    /// All of it.
     Whole,
+    /// The answer and the reasons.
     Head,
+    /// How a switchover ended.
+    End,
 }
 
 async fn story() -> anyhow::Result<()> {
@@ -164,6 +173,7 @@ async fn story() -> anyhow::Result<()> {
     stage.greenlight(&switch, Shown::Head, 0)?;
 
     lag_rises_and_falls(&stage, &switch).await?;
+    switch_over(&stage).await?;
     stage.tell("That was the story. Everything is stopped and removed; next: README.md, `greenlight help`.");
     Ok(())
 }
@@ -301,6 +311,70 @@ async fn lag_rises_and_falls(stage: &Stage, switch: &[&str]) -> anyhow::Result<(
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     stage.greenlight(switch, Shown::Head, 0)
+}
+
+/// The switchover, while clients go on writing, and what they saw of it.
+async fn switch_over(stage: &Stage) -> anyhow::Result<()> {
+    let load = stage
+        .sandbox
+        .load(CLUSTER)
+        .context("the scenario has a write load")?;
+    stage.tell(&format!(
+        "Ready. It is switched over, while {} rows are written and clients go on.",
+        load.report().acknowledged
+    ));
+    // Verifying compares sequences with the columns behind them.
+    let green = stage.sandbox.green().context("green runs")?;
+    green
+        .execute("postgres", "grant pg_read_all_data to greenlight")
+        .await?;
+    let folder = std::env::temp_dir().join(format!("greenlight-demo-{}", std::process::id()));
+    std::fs::create_dir(&folder)?;
+    let journal = folder.join("switchover.journal");
+    let journal = journal.display().to_string();
+    let quick = [
+        "--yes",
+        "--stable-for",
+        "3s",
+        "--poll",
+        "200ms",
+        "--lag-samples",
+        "1",
+    ];
+    let args = [
+        &["switchover", "--deployment", "main-to-14", "--journal", &journal][..],
+        &quick,
+    ]
+    .concat();
+    let ran = stage.greenlight(&args, Shown::End, 0);
+    std::fs::remove_dir_all(&folder)?;
+    ran?;
+
+    let before = load.report().acknowledged;
+    let begun = Instant::now();
+    while load.report().acknowledged < before + 100 {
+        if begun.elapsed() > Duration::from_secs(20) {
+            bail!("clients did not write again after the switchover");
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    load.pause(true);
+    let production = stage.sandbox.server(CLUSTER).context("production has a server")?;
+    let lost = load.lost(&production).await?;
+    let report = load.report();
+    stage.tell(&format!(
+        "Production runs PostgreSQL {} behind the same endpoint. {} rows were acknowledged, {} of them are missing; \
+         the longest that a client waited for a write was {} ms.",
+        production.version(),
+        report.acknowledged,
+        lost.len(),
+        report.longest_gap.as_millis()
+    ));
+    if lost.is_empty() {
+        Ok(())
+    } else {
+        bail!("rows were lost: {lost:?}")
+    }
 }
 
 /// One line with the lag of every database; returns the largest in bytes.

@@ -330,13 +330,13 @@ impl Subject {
         }
         if is.thresholds != was.thresholds {
             return differs(
-                "the policy's thresholds",
+                "the list of thresholds",
                 &json(&was.thresholds),
                 &json(&is.thresholds),
             );
         }
         if is.levels != was.levels {
-            return differs("the policy's levels", &json(&was.levels), &json(&is.levels));
+            return differs("the list of levels", &json(&was.levels), &json(&is.levels));
         }
         let (is, was) = (written(&is.waivers), written(&was.waivers));
         if is != was {
@@ -395,7 +395,7 @@ impl Attestation {
                 minutes,
             });
         }
-        let mut attestation = Self {
+        let attestation = Self {
             format: FORMAT,
             greenlight: env!("CARGO_PKG_VERSION").into(),
             subject,
@@ -408,8 +408,14 @@ impl Attestation {
             expires_at,
             digest: String::new(),
         };
-        attestation.digest = attestation.sum();
-        Ok(attestation)
+        Ok(attestation.sealed())
+    }
+
+    /// With the digest that belongs to the content.
+    #[must_use]
+    pub fn sealed(mut self) -> Self {
+        self.digest = self.sum();
+        self
     }
 
     /// The digest that belongs to the content.

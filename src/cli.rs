@@ -80,7 +80,7 @@ pub enum Command {
     },
     /// List the checks
     Checks(ChecksArgs),
-    /// Tell a switchover's journal as a change record: who, when, on what evidence, what RDS said, what came of it
+    /// Tell a journal as a change record: who, when, on what evidence, what RDS said, what came of it
     Report(ReportArgs),
     /// Compare two reports: what is new, worse, better or gone
     Diff(DiffArgs),
@@ -214,6 +214,12 @@ pub struct DatabaseArgs {
     /// Looks at the replication lag, a second apart
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub lag_samples: usize,
+    /// Compare the rows of these tables on blue and green (`orders`, `sales.*`, `DATABASE/TABLE`); needs SELECT on them
+    #[arg(long, value_name = "TABLE", value_delimiter = ',')]
+    pub compare_rows: Vec<String>,
+    /// Rows compared in a second, at most; 0 for no limit
+    #[arg(long, value_name = "ROWS", default_value_t = 50_000)]
+    pub compare_rate: u64,
 }
 
 /// How the verdict is made.
@@ -470,7 +476,7 @@ pub enum ShortFormat {
                   greenlight report --journal upgrade-main.journal -o html=change.html -o json=change.json"
 )]
 pub struct ReportArgs {
-    /// The journal that `greenlight switchover` wrote; it is read only, also while a run is writing it
+    /// The journal of a switchover, a creation or a clean-up; it is read only, also while a run is writing it
     #[arg(long, value_name = "FILE")]
     pub journal: PathBuf,
     /// What stdout gets

@@ -16,9 +16,9 @@ pub enum Exit {
     NotReady = 10,
     /// Not determined: a blocker could not be judged.
     NotDetermined = 11,
-    /// Switchover refused, nothing changed.
+    /// A change was refused, by greenlight, the operator or RDS: it was not made.
     Refused = 20,
-    /// Switchover rolled back or failed at RDS.
+    /// Switchover rolled back, or another change failed at RDS.
     RolledBack = 21,
     /// The outcome is not known; a person is needed.
     OutcomeUnknown = 22,
@@ -40,8 +40,14 @@ impl Exit {
             Self::NotDetermined,
             "not determined: a blocker could not be judged",
         ),
-        (Self::Refused, "switchover refused, nothing changed"),
-        (Self::RolledBack, "switchover rolled back or failed at RDS"),
+        (
+            Self::Refused,
+            "refused: the change that was asked for was not made",
+        ),
+        (
+            Self::RolledBack,
+            "switchover rolled back, or a change failed at RDS",
+        ),
         (Self::OutcomeUnknown, "outcome unknown, a person is needed"),
         (
             Self::VerifyFailed,

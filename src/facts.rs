@@ -3,15 +3,17 @@
 //! A fact is [`Fact::Known`] or [`Fact::Unknown`] with the reason; it is never silently absent. `greenlight collect`
 //! writes this document, `greenlight check --facts FILE` judges it without any network, and tests use it as fixtures.
 
+pub mod contents;
 pub mod rds;
 
 use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
 use crate::model::{Engine, PgVersion, Side};
+use contents::Contents;
 use rds::RdsFacts;
 
 /// The version of this document's format. Readers refuse any other.
@@ -92,7 +94,22 @@ pub struct Rows {
     /// How many rows the query found.
     pub total: u64,
     /// The rows that travelled, in the query's order.
+    #[serde(deserialize_with = "compact")]
     pub rows: Vec<Value>,
+}
+
+/// Rows without the room that a map keeps for growing, which is more than half of what many rows would take.
+fn compact<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Value>, D::Error> {
+    let mut rows = Vec::<Value>::deserialize(deserializer)?;
+    for row in &mut rows {
+        if let Value::Object(map) = row {
+            let grown = std::mem::take(map);
+            *map = Map::with_capacity(grown.len());
+            map.extend(grown);
+        }
+    }
+    rows.shrink_to_fit();
+    Ok(rows)
 }
 
 /// The name of a probe: a check's id, `id/name` where the page has several, or a shared probe's name.
@@ -166,6 +183,9 @@ pub struct Facts {
     pub green: Option<Fact<ServerFacts>>,
     /// Lag, oldest first; empty where there is no green.
     pub lag: Vec<LagSample>,
+    /// Contents of tables, where `--compare-rows` asked for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contents: Option<Contents>,
 }
 
 /// A facts file that cannot be judged.

@@ -345,7 +345,8 @@ fn judge(check: &'static Check, facts: &Facts, situation: &Situation, policy: &P
     }
 }
 
-fn one(check: Judged, policy: &Policy, uses: &mut [Use]) -> CheckReport {
+fn one(mut check: Judged, policy: &Policy, uses: &mut [Use]) -> CheckReport {
+    let verdict = std::mem::replace(&mut check.verdict, Verdict::Pass { note: None });
     let set = policy.levels.get(check.id).copied();
     let level = set.unwrap_or(check.level);
     let mut waiver = |subject: &str, unknown: bool| {
@@ -368,7 +369,7 @@ fn one(check: Judged, policy: &Policy, uses: &mut [Use]) -> CheckReport {
         }
         found
     };
-    let (outcome, findings, more, unseen) = match check.verdict.clone() {
+    let (outcome, findings, more, unseen) = match verdict {
         Verdict::Pass { note } => (Outcome::Passed { note }, vec![], 0, vec![]),
         Verdict::Skip { why } => (Outcome::Skipped { why }, vec![], 0, vec![]),
         Verdict::Unknown { unseen } => (Outcome::Unknown, vec![], 0, unseen),

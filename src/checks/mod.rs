@@ -214,11 +214,13 @@ checks! {
     judge "compare/statistics-on-green" => statistics_on_green;
     rows "compare/invalid-indexes-on-green";
     judge "compare/row-estimates" => row_estimates;
+    judge "compare/rows-on-green" => rows_on_green;
     judge "verify/version-in-force" => version_in_force;
     judge "verify/production-writable" => production_writable;
     judge "verify/sequences-ahead" => sequences_ahead;
     judge "verify/replication-leftovers" => replication_leftovers;
     judge "verify/old-side-idle" => old_side_idle;
+    judge "verify/old-side-written" => old_side_written;
     rows "verify/views-to-refresh";
 }
 

@@ -35,6 +35,19 @@ impl Object {
             _ => Some(format!("is {blue} on blue and {green} on green")),
         }
     }
+
+    /// Why it matters that this is on green and not on blue, where it does: more columns, tables, views and plain indexes harm
+    /// nothing, and are what a green side is used for.
+    fn surplus(&self) -> Option<&'static str> {
+        match (self.kind.as_str(), self.state.as_deref()) {
+            ("constraint", _) | ("index", Some("unique")) => {
+                Some("a row that blue takes and it refuses stops the apply worker")
+            }
+            ("trigger", Some("A" | "R")) => Some("it fires while changes are applied"),
+            ("trigger", Some("O")) => Some("it fires from the switchover on"),
+            _ => None,
+        }
+    }
 }
 
 pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
@@ -45,16 +58,20 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     let mut same = 0;
     // Extensions have a check of their own, which knows their versions.
     for pair in pairs.iter().filter(|p| !p.name.starts_with("extension ")) {
-        let Some(blue) = &pair.blue else { continue };
-        let message = match &pair.green {
-            None => format!("{} is on blue only", pair.name),
-            Some(green) => match blue.difference(green) {
+        let message = match (&pair.blue, &pair.green) {
+            (Some(_), None) => format!("{} is on blue only", pair.name),
+            (Some(blue), Some(green)) => match blue.difference(green) {
                 Some(difference) => format!("{} {difference}", pair.name),
                 None => {
                     same += 1;
                     continue;
                 }
             },
+            (None, Some(green)) => match green.surplus() {
+                Some(why) => format!("{} is on green only: {why}", pair.name),
+                None => continue,
+            },
+            (None, None) => continue,
         };
         judgement.find(
             Finding::new(&pair.name, message)

@@ -405,6 +405,7 @@ fn api_facts(
         blue: unknown(),
         green,
         lag: Vec::new(),
+        contents: None,
     }
 }
 

@@ -8,6 +8,7 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{Failure, World, consent, target};
 use crate::{
     cli::{PrepareArgs, PrepareFormat, TargetArgs},
+    drift::quote,
     edge::{
         clock,
         rds::{change::Changes, look::Lookout},
@@ -51,6 +52,15 @@ pub(super) async fn run(args: PrepareArgs, world: &World) -> Result<Exit, Failur
                 terminal::say(&format!("nothing was changed; the same with {more} does it"));
             }
             return Ok(exit(&preparation));
+        }
+        if let Some(deployment) = rds.deployment.known().and_then(Option::as_ref) {
+            return Err(Failure::with(
+                Exit::Refused,
+                format!(
+                    "{} is in deployment {} ({}): its parameters are not changed while that lives; nothing was changed",
+                    preparation.subject, deployment.name, deployment.status
+                ),
+            ));
         }
         tools.apply(facts, preparation).await
     };
@@ -201,12 +211,16 @@ impl<'a> Tools<'a> {
             .ok_or_else(|| Failure::blind("RDS was not asked"))?;
         let arn = source(rds)?;
         if reboots {
+            let forced: BTreeSet<String> = preparation.forced.iter().cloned().collect();
             let expected: BTreeSet<&str> = match actions.is_empty() {
                 true => BTreeSet::new(),
-                false => preparation.reboots.iter().filter_map(instance).collect(),
+                false => {
+                    let turns = preparation.reboots.iter().filter_map(instance);
+                    turns.filter(|id| !forced.contains(*id)).collect()
+                }
             };
             self.shown(&arn, &expected).await?;
-            self.reboot(&arn).await?;
+            self.reboot(&arn, &forced).await?;
         }
         // The proof is another look at everything, the database included.
         let (_, after) = self.look().await?;
@@ -215,7 +229,17 @@ impl<'a> Tools<'a> {
                 "DONE  {} has what a deployment needs, and it is in force",
                 after.subject
             ));
+            if let Some(next) = self.next(&after) {
+                terminal::say(&format!("next: {next}"));
+            }
             return Ok(Exit::Ready);
+        }
+        if !after.changes() && after.reboots.is_empty() {
+            let unknown = after.unknown.join("; ");
+            return Err(Failure::with(
+                Exit::NotDetermined,
+                format!("what could be seen is done; not known: {unknown}"),
+            ));
         }
         if reboots || after.changes() {
             let rds = facts
@@ -233,6 +257,26 @@ impl<'a> Tools<'a> {
             "the groups are done; what is left is to reboot: the same with --apply --reboot does it",
         );
         Ok(exit(&after))
+    }
+
+    /// The command that makes use of what was prepared.
+    fn next(&self, after: &Preparation) -> Option<String> {
+        let version = after.target_version?;
+        let kind = if self.args.cluster.is_some() {
+            "cluster"
+        } else {
+            "instance"
+        };
+        let group = after.target.as_ref().map_or_else(String::new, |target| {
+            format!(
+                " \\\n        --target-parameter-group {}",
+                quote(&target.work.name)
+            )
+        });
+        let subject = quote(&after.subject);
+        Some(format!(
+            "greenlight create --{kind} {subject} --target-version {version}{group}"
+        ))
     }
 
     async fn agreed(&self, preparation: &Preparation, reboots: bool) -> Result<(), Failure> {
@@ -264,12 +308,12 @@ impl<'a> Tools<'a> {
     }
 
     /// One by one, each until it is back and in sync.
-    async fn reboot(&self, arn: &Arn) -> Result<(), Failure> {
+    async fn reboot(&self, arn: &Arn, forced: &BTreeSet<String>) -> Result<(), Failure> {
         let mut rebooted = BTreeSet::new();
         let mut wait = Waiting::new(Duration::from_secs(self.args.wait));
         loop {
             let blue = self.topology(arn).await?;
-            match prepare::next(&blue, &rebooted) {
+            match prepare::next(&blue, &rebooted, forced) {
                 Next::Done => return Ok(()),
                 Next::Stuck(why) => return Err(Failure::with(Exit::RolledBack, format!("stopped: {why}"))),
                 Next::Wait(why) => wait.on(&why, Exit::RolledBack).await?,
@@ -286,6 +330,9 @@ impl<'a> Tools<'a> {
                     match &action {
                         Action::Reboot { id } => {
                             rebooted.insert(id.clone());
+                            if forced.contains(id) {
+                                self.left(id).await?;
+                            }
                             self.back(arn, id, &mut wait).await?;
                         }
                         Action::Failover { to, .. } => self.taken_over(arn, to, &mut wait).await?,
@@ -297,12 +344,25 @@ impl<'a> Tools<'a> {
         }
     }
 
+    /// Waits until an instance of which RDS shows nothing pending is seen to reboot, or has had the time to.
+    async fn left(&self, id: &str) -> Result<(), Failure> {
+        for _ in 0..30 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let found = self.lookout.instance(id).await;
+            let found = found.map_err(|e| Failure::blind(e.to_string()))?;
+            if found.is_none_or(|i| i.status != "available") {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Waits until an instance has rebooted: in sync, and at rest.
     async fn back(&self, arn: &Arn, id: &str, wait: &mut Waiting) -> Result<(), Failure> {
         loop {
             let blue = self.topology(arn).await?;
             let waits = crate::checks::out_of_sync(&blue).iter().any(|(is, ..)| *is == id);
-            match prepare::next(&blue, &BTreeSet::new()) {
+            match prepare::next(&blue, &BTreeSet::new(), &BTreeSet::new()) {
                 Next::Stuck(why) => return Err(Failure::with(Exit::RolledBack, format!("stopped: {why}"))),
                 Next::Wait(why) => wait.on(&why, Exit::RolledBack).await?,
                 _ if waits => {
@@ -319,7 +379,7 @@ impl<'a> Tools<'a> {
         loop {
             let blue = self.topology(arn).await?;
             let writes = blue.writer().is_some_and(|w| w.id == to);
-            match prepare::next(&blue, &BTreeSet::new()) {
+            match prepare::next(&blue, &BTreeSet::new(), &BTreeSet::new()) {
                 Next::Stuck(why) => return Err(Failure::with(Exit::RolledBack, format!("stopped: {why}"))),
                 Next::Wait(why) => wait.on(&why, Exit::RolledBack).await?,
                 _ if !writes => {
@@ -362,11 +422,18 @@ fn source(rds: &RdsFacts) -> Result<Arn, Failure> {
 /// A change that was not taken ends the run: what came before it stays, and the next run does the rest.
 fn settle(action: &Action, answer: &Answer) -> Result<(), Failure> {
     let title = action.title();
+    let denied = matches!(answer, Answer::Rejected { fault } if fault.code.starts_with("AccessDenied"));
+    let rights = match denied {
+        true => " (`greenlight iam-policy --for prepare` prints the rights)",
+        false => "",
+    };
     match answer {
         Answer::Accepted { .. } => Ok(()),
         Answer::Rejected { fault } => Err(Failure::with(
             Exit::Refused,
-            format!("RDS refused to {title}: {fault}; put it right and run it again, it does what is left"),
+            format!(
+                "RDS refused to {title}: {fault}{rights}; put it right and run it again, it does what is left"
+            ),
         )),
         Answer::Lost { why } => Err(Failure::with(
             Exit::OutcomeUnknown,

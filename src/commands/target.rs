@@ -14,6 +14,7 @@ use crate::{
         clock,
         collect::{self, Order},
         connect::{ConnectSpec, Timeouts, Tunnels},
+        contents::Wish,
         deadline,
         postgres::Manners,
         rds::{self, Endpoint, RdsRequest},
@@ -133,12 +134,28 @@ pub(super) async fn facts(
             ..Manners::default()
         },
         only: wanted.only.to_vec(),
+        contents: wish(databases),
     };
+    if order.contents.is_some() && target.green.is_none() {
+        return Err(Failure::usage(
+            "--compare-rows compares blue with green, and there is no green: name the deployment, or give --green-url",
+        ));
+    }
     progress.waiting(&format!("connecting to {}", target.blue.endpoint()));
     let told = |side, done, total| progress.databases(side, done, total);
-    collect::collect(order, &target.blue, target.green.as_ref(), begun, &told)
+    let tables = |what: &str| progress.waiting(what);
+    collect::collect(order, &target.blue, target.green.as_ref(), begun, &told, &tables)
         .await
         .map_err(|e| Failure::blind(e.to_string()))
+}
+
+/// The tables to compare.
+fn wish(databases: &DatabaseArgs) -> Option<Wish> {
+    let asked = !databases.compare_rows.is_empty();
+    asked.then(|| Wish {
+        patterns: databases.compare_rows.clone(),
+        rate: databases.compare_rate,
+    })
 }
 
 /// What `--cluster`, `--instance` or `--deployment` names.

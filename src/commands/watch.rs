@@ -306,6 +306,7 @@ async fn find(args: &WatchArgs, world: &World, progress: &Progress) -> Result<Fo
         blue: Fact::unknown(Why::NotAsked, "only the lag is watched"),
         green: Some(Fact::unknown(Why::NotAsked, "only the lag is watched")),
         lag: Vec::new(),
+        contents: None,
     };
     let situation = Situation::of(&facts, None);
     let physical = situation.replication == Some(Replication::Physical);

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     connect::{ConnectError, ConnectSpec, Session, connect},
+    contents::{self, Wish},
     deadline,
     postgres::{self, Manners, Plan, endpoint, version},
 };
@@ -37,6 +38,8 @@ pub struct Order {
     pub manners: Manners,
     /// Only what these checks ask; empty for all.
     pub only: Vec<String>,
+    /// Tables whose contents are to be compared, where there is a green server.
+    pub contents: Option<Wish>,
 }
 
 /// Told how far collecting has come: side, databases done, databases in all.
@@ -53,6 +56,7 @@ pub async fn collect(
     green: Option<&ConnectSpec>,
     now: Timestamp,
     progress: &Progress<'_>,
+    tables: &contents::Told<'_>,
 ) -> Result<Facts, ConnectError> {
     let (blue_first, green_first) = tokio::join!(connect(blue), async {
         match green {
@@ -95,6 +99,7 @@ pub async fn collect(
                 Err(e) => e.fact(),
             }),
         lag: Vec::new(),
+        contents: None,
     };
     let situation = Situation::of(&facts, order.phase);
     let wanted = |check: &checks::Check| {
@@ -137,6 +142,9 @@ pub async fn collect(
         facts.green = Some(Fact::Known(green_facts));
     }
     facts.lag = lag;
+    if let (Some(wish), Some(green), Fact::Known(server)) = (&order.contents, green, &facts.blue) {
+        facts.contents = Some(contents::compare(blue, green, server, wish, tables).await);
+    }
     Ok(facts)
 }
 

@@ -23,7 +23,7 @@ use std::{
 
 use aws_config::SdkConfig;
 use tokio::{task::JoinHandle, time::timeout};
-use tokio_postgres::{Client, Config, config};
+use tokio_postgres::{Client, Config, config, error::SqlState};
 
 pub(crate) use error::printable;
 pub use error::{Cause, ConnectError, Phase};
@@ -102,6 +102,9 @@ pub struct ConnectSpec {
     pub application_name: String,
     /// The user's own `-c name=value` settings; greenlight's come after them and win.
     pub options: Option<String>,
+    /// The server's version as a number, where an earlier session told it: settings that only newer servers know then come with
+    /// the startup message.
+    pub server_version: Option<u32>,
     /// Limits inside the session.
     pub limits: SessionLimits,
     /// Limits for getting there.
@@ -126,6 +129,7 @@ impl ConnectSpec {
             tls,
             application_name: APPLICATION_NAME.to_owned(),
             options: None,
+            server_version: None,
             limits: SessionLimits::default(),
             timeouts: Timeouts::default(),
         }
@@ -191,6 +195,31 @@ impl ConnectSpec {
     pub fn for_database(&self, database: impl Into<String>) -> Self {
         Self {
             database: database.into(),
+            ..self.clone()
+        }
+    }
+
+    /// The same server with what a session has learned of it, so that the next ones are spared the question: its version, and
+    /// that it has no TLS where that was left to the server.
+    #[must_use]
+    pub fn after(&self, session: &Session) -> Self {
+        let mut spec = Self {
+            server_version: session.version_number(),
+            ..self.clone()
+        };
+        if spec.tls.effective_mode() == TlsMode::Prefer && session.transport == Transport::Plain {
+            spec.tls = spec.tls.overridden(Some(TlsMode::Disable), None);
+        }
+        spec
+    }
+
+    /// Another server of the same side, such as a reader, reached as it is.
+    #[must_use]
+    pub fn at(&self, host: impl Into<String>, port: u16) -> Self {
+        Self {
+            host: host.into(),
+            port,
+            tcp_override: None,
             ..self.clone()
         }
     }
@@ -369,6 +398,16 @@ async fn open_step_by_step(
     match log_in(spec, credentials, SettingsSent::AtStartup, at).await {
         // RDS Proxy takes no startup options. It keeps a session that uses SET to itself, so SET does no harm there.
         Err(Cause::OptionsRefused) => log_in(spec, credentials, SettingsSent::AfterLogin, at).await,
+        // Another server answers here now, which is older: a setting that it does not know was sent.
+        Err(Cause::Server { code, .. })
+            if code == SqlState::UNDEFINED_OBJECT.code() && spec.server_version.is_some() =>
+        {
+            let unknown = ConnectSpec {
+                server_version: None,
+                ..spec.clone()
+            };
+            log_in(&unknown, credentials, SettingsSent::AtStartup, at).await
+        }
         outcome => outcome,
     }
 }
@@ -396,7 +435,11 @@ async fn log_in(
         config.password(password.expose());
     }
     if sent == SettingsSent::AtStartup {
-        config.options(settings::startup_options(spec.options.as_deref(), &spec.limits));
+        config.options(settings::startup_options(
+            spec.options.as_deref(),
+            &spec.limits,
+            spec.server_version,
+        ));
     }
 
     at.set(Phase::Login);
@@ -434,6 +477,7 @@ async fn log_in(
     let settled = Settled {
         client: &client,
         version: settings::version_number(&server_version),
+        version_known: spec.server_version.is_some(),
         reported,
     };
     within(

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod collect;
 pub mod connect;
 pub mod conninfo;
+pub mod contents;
 pub mod deadline;
 pub mod env;
 pub mod files;

@@ -25,16 +25,19 @@ const SEES_ALL: &str = "select pg_catalog.pg_has_role(current_user, 'pg_read_all
 const SLOTS: &str = "\
 select slot_name::text, active from pg_catalog.pg_replication_slots where slot_name not like 'rds%' or active";
 
-/// Rows written since the server keeps count. The service writes into `rdsadmin`.
-const WRITTEN: &str = "\
-select coalesce(pg_catalog.sum(tup_inserted + tup_updated + tup_deleted), 0)::bigint
-from pg_catalog.pg_stat_database where datname is not null and datname <> 'rdsadmin'";
+/// Databases that can be written to.
+const DATABASES: &str = "\
+select datname::text from pg_catalog.pg_database where datallowconn and not datistemplate and datname <> 'rdsadmin' order by 1";
 
-/// What still uses it, in words; empty where nothing does.
+/// Rows written into people's tables of this database; what vacuuming and analysing write is not among them.
+const WRITTEN: &str = "\
+select coalesce(pg_catalog.sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint from pg_catalog.pg_stat_user_tables";
+
+/// What still uses a server, in words; empty where nothing does. On a `writer` writes are watched for as well.
 ///
 /// # Errors
 /// Why that cannot be known.
-pub async fn users(spec: &ConnectSpec) -> Result<Vec<String>, String> {
+pub async fn users(spec: &ConnectSpec, writer: bool) -> Result<Vec<String>, String> {
     let session = connect(spec).await.map_err(|e| e.to_string())?;
     let sees_all = rows(&session, SEES_ALL).await?;
     if !sees_all.first().is_some_and(|row| row.get::<_, bool>(0)) {
@@ -43,7 +46,6 @@ pub async fn users(spec: &ConnectSpec) -> Result<Vec<String>, String> {
             crate::model::quote_ident(&session.user)
         ));
     }
-    let before = written(&session).await?;
     let mut found = Vec::new();
     for row in rows(&session, USERS).await? {
         let text = |at: usize| row.get::<_, Option<String>>(at).filter(|text| !text.is_empty());
@@ -74,16 +76,42 @@ pub async fn users(spec: &ConnectSpec) -> Result<Vec<String>, String> {
             super::connect::printable(&name)
         ));
     }
-    tokio::time::sleep(WATCH).await;
-    let after = written(&session).await?;
-    if after > before {
-        found.push(format!(
-            "{} rows were written within {} s",
-            after - before,
-            WATCH.as_secs()
-        ));
+    if writer {
+        found.extend(written(spec, &session).await?);
     }
     Ok(found)
+}
+
+/// Databases into which rows are written while they are watched.
+async fn written(spec: &ConnectSpec, session: &Session) -> Result<Vec<String>, String> {
+    let mut before = Vec::new();
+    for row in rows(session, DATABASES).await? {
+        let name: String = row.get(0);
+        before.push((counter(spec, &name).await?, name));
+    }
+    tokio::time::sleep(WATCH).await;
+    let mut found = Vec::new();
+    for (before, name) in before {
+        let new = counter(spec, &name).await? - before;
+        if new > 0 {
+            let name = super::connect::printable(&name);
+            found.push(format!(
+                "{new} rows were written into {name} within {} s",
+                WATCH.as_secs()
+            ));
+        }
+    }
+    Ok(found)
+}
+
+async fn counter(spec: &ConnectSpec, database: &str) -> Result<i64, String> {
+    let session = connect(&spec.for_database(database))
+        .await
+        .map_err(|e| format!("database {}: {e}", super::connect::printable(database)))?;
+    let rows = rows(&session, WRITTEN).await?;
+    rows.first()
+        .map(|row| row.get(0))
+        .ok_or_else(|| "no counters".to_owned())
 }
 
 /// Slots of the service that nobody reads any more: what a deployment may leave on blue.
@@ -95,13 +123,6 @@ pub async fn leftover_slots(spec: &ConnectSpec) -> Result<Vec<String>, String> {
 select slot_name::text from pg_catalog.pg_replication_slots where slot_type = 'logical' and not active order by 1";
     let session = connect(spec).await.map_err(|e| e.to_string())?;
     Ok(rows(&session, LEFT).await?.iter().map(|row| row.get(0)).collect())
-}
-
-async fn written(session: &Session) -> Result<i64, String> {
-    let rows = rows(session, WRITTEN).await?;
-    rows.first()
-        .map(|row| row.get(0))
-        .ok_or_else(|| "no counters".to_owned())
 }
 
 async fn rows(session: &Session, sql: &str) -> Result<Vec<tokio_postgres::Row>, String> {

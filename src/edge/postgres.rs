@@ -131,7 +131,7 @@ pub fn wrapped(sql: &str, limit: Option<u64>) -> String {
 }
 
 /// The reason behind a failed statement. The message is the server's own; it holds no secret, since probes have none.
-fn reason<T>(error: &tokio_postgres::Error) -> Fact<T> {
+pub(super) fn reason<T>(error: &tokio_postgres::Error) -> Fact<T> {
     let Some(db) = error.as_db_error() else {
         return Fact::unknown(
             Why::Unreachable,
@@ -169,7 +169,7 @@ pub async fn probe(client: &Client, query: &Query, evidence_rows: u64) -> Fact<R
         }
     });
     let answer = client.query_typed(&wrapped(&query.sql, limit), &[]).await;
-    let text: String = match answer.as_deref() {
+    let text: &str = match answer.as_deref() {
         Ok([row]) => match row.try_get(0) {
             Ok(text) => text,
             Err(e) => return Fact::unknown(Why::Error, root(&e)),
@@ -177,7 +177,7 @@ pub async fn probe(client: &Client, query: &Query, evidence_rows: u64) -> Fact<R
         Ok(_) => return Fact::unknown(Why::Error, "the server did not answer with one row"),
         Err(e) => return reason(e),
     };
-    match serde_json::from_str(&text) {
+    match serde_json::from_str(text) {
         Ok(rows) => Fact::Known(rows),
         Err(e) => Fact::unknown(Why::Error, format!("the server's answer is no JSON: {e}")),
     }
@@ -274,26 +274,36 @@ pub async fn collect(
 ) -> ServerFacts {
     let announced = version(&first);
     let role = first.user.clone();
-    let (server, room) = tokio::join!(probes(&first, &plan.server, manners), room(&first, manners));
-    let missing = Fact::unknown(Why::Error, "not asked");
-    let (open, mut databases) = to_inspect(server.get("databases").unwrap_or(&missing));
-    let total = open.len() + databases.len();
-    let mut first = Some(first);
-    let work = open.into_iter().map(|name| {
-        // The session at hand serves its own database; the others get one each.
-        let session = if name == spec.database { first.take() } else { None };
-        async move {
-            let facts = one_database(spec, &name, session, &plan.database, manners).await;
-            (name, facts)
+    let spec = &spec.after(&first);
+    // The session at hand serves the server and its own database, in one trip; the other databases get one each. The server's
+    // probes are first in the queue.
+    let others = async {
+        let (server, room) = tokio::join!(probes(&first, &plan.server, manners), room(&first, manners));
+        let missing = Fact::unknown(Why::Error, "not asked");
+        let (open, mut databases) = to_inspect(server.get("databases").unwrap_or(&missing));
+        let total = open.len() + databases.len();
+        let own = open.contains(&spec.database);
+        let work = open
+            .into_iter()
+            .filter(|name| *name != spec.database)
+            .map(|name| async move {
+                let facts = one_database(spec, &name, &plan.database, manners).await;
+                (name, facts)
+            });
+        let mut done = stream::iter(work.collect::<Vec<_>>()).buffer_unordered(room);
+        while let Some((name, facts)) = done.next().await {
+            databases.insert(name, facts);
+            progress(databases.len(), total);
         }
-    });
-    let work: Vec<_> = work.collect();
-    let mut done = stream::iter(work).buffer_unordered(room);
-    while let Some((name, facts)) = done.next().await {
-        databases.insert(name, facts);
+        (server, databases, own, total)
+    };
+    let own = probes(&first, &plan.database, manners);
+    let ((server, mut databases, inspected, total), own) = tokio::join!(biased; others, own);
+    if inspected {
+        databases.insert(spec.database.clone(), Fact::Known(own));
         progress(databases.len(), total);
     }
-    drop(done);
+    drop(first);
     let version = server_version(&server).unwrap_or(announced);
     ServerFacts {
         endpoint: endpoint(spec),
@@ -317,18 +327,13 @@ pub fn endpoint(spec: &ConnectSpec) -> String {
 async fn one_database(
     spec: &ConnectSpec,
     name: &str,
-    session: Option<Session>,
     list: &[(ProbeName, Query)],
     manners: Manners,
 ) -> DatabaseFacts {
-    let session = match session {
-        Some(session) => session,
-        None => match connect(&spec.for_database(name)).await {
-            Ok(session) => session,
-            Err(e) => return e.fact(),
-        },
-    };
-    Fact::Known(probes(&session, list, manners).await)
+    match connect(&spec.for_database(name)).await {
+        Ok(session) => Fact::Known(probes(&session, list, manners).await),
+        Err(e) => e.fact(),
+    }
 }
 
 /// `server_version_num` from the settings, which is exact where the start-up message's text is decorated.

@@ -29,8 +29,9 @@ use crate::switchover::outage::{Attempt, Change, Outage, Server, Stream, Tally, 
 pub const EVERY: Duration = Duration::from_millis(250);
 /// The longest that an attempt may take, all in all.
 pub const LIMIT: Duration = Duration::from_secs(2);
-/// Attempts of one kind that may be under way at the same time.
-pub const AT_ONCE: usize = 8;
+/// Attempts of one kind that may be under way at the same time: few, since the role that greenlight proposes has 20
+/// connections in all.
+pub const AT_ONCE: usize = 4;
 
 /// The table that writes need, for help and errors.
 pub const TABLE_SHAPE: &str = "create table public.greenlight_probe (run text not null, n bigint not null, \
@@ -152,6 +153,7 @@ pub struct Running {
     clock: Instant,
     stop: watch::Sender<bool>,
     out: watch::Receiver<[bool; 2]>,
+    ended: watch::Receiver<[bool; 2]>,
     reads: Task,
     writes: Option<Task>,
 }
@@ -197,7 +199,7 @@ impl Probe {
             .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
             .take(64)
             .collect();
-        let mut spec = self.spec.for_database(database);
+        let spec = self.spec.for_database(database);
         let usual = Timeouts::default();
         for (side, looked_at) in [("blue", Some(&spec)), ("green", green)] {
             let Some(looked_at) = looked_at else { continue };
@@ -208,7 +210,6 @@ impl Probe {
             let session = connect(&calm).await?;
             inspect(&session, side, name, &schema, &relation).await?;
         }
-        spec.application_name = format!("{} probe", super::connect::APPLICATION_NAME);
         self.writes = Some(Target {
             spec,
             name: name.to_owned(),
@@ -224,6 +225,8 @@ impl Probe {
         let (stop, stopped) = watch::channel(false);
         let (say_out, out) = watch::channel([false; 2]);
         let say_out = Arc::new(say_out);
+        let (say_ended, ended) = watch::channel([false, self.writes.is_none()]);
+        let say_ended = Arc::new(say_ended);
         let clock = Instant::now();
         let reads = {
             let spec = Arc::new(self.spec.clone());
@@ -236,6 +239,7 @@ impl Probe {
                 clock,
                 stopped: stopped.clone(),
                 out: Arc::clone(&say_out),
+                ended: Arc::clone(&say_ended),
                 listener: Arc::clone(&listener),
             };
             Task(tokio::spawn(stream.run(work)))
@@ -251,6 +255,7 @@ impl Probe {
                 clock,
                 stopped,
                 out: say_out,
+                ended: say_ended,
                 listener,
             };
             Task(tokio::spawn(stream.run(work)))
@@ -261,6 +266,7 @@ impl Probe {
             clock,
             stop,
             out,
+            ended,
             reads,
             writes,
         }
@@ -268,6 +274,12 @@ impl Probe {
 }
 
 impl Running {
+    /// Waits until there is something to compare with: an attempt of each kind has ended. At most `limit`.
+    pub async fn warm(&mut self, limit: Duration) {
+        let all = self.ended.wait_for(|ended| ended.iter().all(|e| *e));
+        let _warm_or_late = timeout(limit, all).await;
+    }
+
     /// Ends the probe and gives its sums. If there is no service just then, it goes on for up to `patience` to see it come back.
     pub async fn stop(mut self, patience: Duration) -> Outage {
         let back = self.out.wait_for(|out| !out.iter().any(|o| *o));
@@ -307,6 +319,8 @@ struct Line {
     clock: Instant,
     stopped: watch::Receiver<bool>,
     out: Arc<watch::Sender<[bool; 2]>>,
+    /// Whether an attempt has ended.
+    ended: Arc<watch::Sender<[bool; 2]>>,
     listener: Listener,
 }
 
@@ -350,6 +364,7 @@ impl Line {
         if attempt.result.is_ok() {
             succeeded.push(n);
         }
+        self.ended.send_modify(|all| all[self.kind as usize] = true);
         let result = attempt.result.clone();
         let out = match (tally.take(attempt), result) {
             (Change::Out, Err(error)) => {
@@ -386,7 +401,6 @@ fn hurried(spec: &ConnectSpec) -> ConnectSpec {
         lock: LIMIT,
         idle: Duration::from_secs(10),
     };
-    spec.application_name = format!("{} probe", super::connect::APPLICATION_NAME);
     spec
 }
 

@@ -7,6 +7,9 @@
 mod html;
 mod markdown;
 mod sections;
+mod work;
+
+pub use work::WorkChange;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -374,8 +377,29 @@ impl Change {
                 let text = serde_json::to_string_pretty(self).expect("a change record is plain data");
                 format!("{text}\n")
             }
-            ChangeFormat::Markdown => markdown::render(self),
-            ChangeFormat::Html => html::render(self),
+            ChangeFormat::Markdown => markdown::render(&self.doc()),
+            ChangeFormat::Html => html::render(self.doc()),
+        }
+    }
+
+    fn doc(&self) -> Doc {
+        let (sign, class) = match self.end.word {
+            "switched-over" => ("✅", "ready"),
+            "switched-over-with-problems" | "no-end" => ("⚠️", "not-determined"),
+            "dry-run" => ("ℹ️", "not-determined"),
+            "not-switched-over" => ("⏸️", "not-determined"),
+            _ => ("❌", "not-ready"),
+        };
+        Doc {
+            sign,
+            title: self.end.title(),
+            class,
+            name: self.header.name.clone(),
+            text: self.end.text.clone(),
+            exit: self.end.exit_code,
+            chips: chips(self),
+            sections: sections::sections(self),
+            head: self.journal.head.clone(),
         }
     }
 
@@ -389,6 +413,47 @@ impl Change {
             .find(|c| digest.is_none_or(|d| *d == c.evidence.digest));
         matching.or(self.checks.last())
     }
+}
+
+/// What both renderings are made of.
+struct Doc {
+    /// For those who only glance.
+    sign: &'static str,
+    title: &'static str,
+    /// The colour.
+    class: &'static str,
+    /// Of what.
+    name: String,
+    text: String,
+    exit: Option<u8>,
+    chips: Vec<(&'static str, String)>,
+    sections: Vec<sections::Section>,
+    head: String,
+}
+
+fn chips(change: &Change) -> Vec<(&'static str, String)> {
+    let mut chips = vec![];
+    if let Some(exit) = change.end.exit_code {
+        chips.push(("dim", format!("exit code {exit}")));
+    }
+    if let Some(at) = change.times.requested {
+        chips.push(("dim", format!("requested {}", sections::when(at))));
+    }
+    if let Some(at) = change.times.completed {
+        chips.push(("good", format!("completed {}", sections::when(at))));
+    }
+    for outage in &change.outages {
+        let class = if outage.reads.gaps == 0 { "good" } else { "notice" };
+        chips.push((class, format!("reads out for {} ms", outage.reads.out_ms)));
+        if let Some(writes) = &outage.writes {
+            let class = if writes.stream.gaps == 0 { "good" } else { "notice" };
+            chips.push((class, format!("writes out for {} ms", writes.stream.out_ms)));
+        }
+    }
+    if change.journal.torn_bytes > 0 {
+        chips.push(("warning", "last line torn".into()));
+    }
+    chips
 }
 
 fn last_outcome(log: &Log) -> Option<&Outcome> {

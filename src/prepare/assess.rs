@@ -96,6 +96,7 @@ pub fn assess(facts: &Facts, asked: &Asked, policy: &Policy) -> Result<Preparati
         .into_iter()
         .map(|(id, ..)| id.to_owned())
         .collect();
+    let mut forced = BTreeSet::new();
     // The groups have it, RDS shows nothing pending, and yet the server does not run with it.
     for need in &wanted {
         if !groups
@@ -108,9 +109,10 @@ pub fn assess(facts: &Facts, asked: &Asked, policy: &Policy) -> Result<Preparati
                 need.name,
                 sight.given(need.name).unwrap_or("none"),
             ));
-            waiting.extend(blue.writer().map(|w| w.id.clone()));
+            forced.extend(blue.writer().map(|w| w.id.clone()));
         }
     }
+    waiting.extend(forced.iter().cloned());
     for work in &groups {
         waiting.extend(sight.touched(work));
     }
@@ -123,6 +125,7 @@ pub fn assess(facts: &Facts, asked: &Asked, policy: &Policy) -> Result<Preparati
         group: sight.name.clone(),
         reboots: reboots::turns(blue, &waiting),
         blue: groups,
+        forced: forced.into_iter().collect(),
         target,
         unknown,
         notes,
@@ -299,7 +302,12 @@ impl<'a> Sight<'a> {
             let value = parameter
                 .filter(|p| !replace || is_set(p))
                 .and_then(|p| p.value.as_deref());
-            value == Some(need.to.as_str()) || need.to == "1" && is_on(value)
+            let enough = match (value.map(str::parse::<i64>), need.to.parse::<i64>()) {
+                // A limit that is higher already is never lowered.
+                (Some(Ok(is)), Ok(to)) => is >= to,
+                _ => value == Some(need.to.as_str()),
+            };
+            enough || need.to == "1" && is_on(value)
         };
         let values = needs
             .iter()
@@ -523,7 +531,7 @@ fn target(
                 // Nobody uses the group yet, so that no server has to be told at once.
                 needs_reboot: true,
                 from: is,
-                why: format!("as on blue ({})", sight.name),
+                why: "as blue has it".to_owned(),
                 to: value,
                 name: setting.name,
             }),

@@ -126,6 +126,8 @@ pub struct Preparation {
     pub target: Option<Target>,
     /// Instances that have to reboot, in order, with the failover between them.
     pub reboots: Vec<Turn>,
+    /// Instances that do not run with what their groups say, although RDS shows no pending reboot.
+    pub forced: Vec<String>,
     /// What could not be looked at, so that it is not known whether it is enough.
     pub unknown: Vec<String>,
     /// What to know.

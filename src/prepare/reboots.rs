@@ -89,9 +89,9 @@ fn heir<'a>(writer: &Instance, readers: Vec<&'a Instance>) -> Option<&'a Instanc
     alike.or(readers.first()).copied()
 }
 
-/// The next thing to do, from what RDS shows now. `rebooted` are the instances that this run has rebooted, and whether they
-/// may still be on their way.
-pub fn next(blue: &Topology, rebooted: &BTreeSet<String>) -> Next {
+/// The next thing to do, from what RDS shows now. `rebooted` are the instances that this run has rebooted.
+/// `forced` are instances that do not run with their groups' values although RDS shows nothing pending.
+pub fn next(blue: &Topology, rebooted: &BTreeSet<String>, forced: &BTreeSet<String>) -> Next {
     let restless = blue.instances.iter().find(|i| !is_usable(&i.status));
     if let Some(instance) = restless {
         return match instance.status.as_str() {
@@ -123,7 +123,8 @@ pub fn next(blue: &Topology, rebooted: &BTreeSet<String>) -> Next {
     {
         return Next::Wait(format!("{instance}: its parameters are {status}"));
     }
-    let waiting: BTreeSet<String> = states.iter().map(|(id, ..)| (*id).to_owned()).collect();
+    let mut waiting: BTreeSet<String> = states.iter().map(|(id, ..)| (*id).to_owned()).collect();
+    waiting.extend(forced.difference(rebooted).cloned());
     let Some(turn) = turns(blue, &waiting).into_iter().next() else {
         return Next::Done;
     };

@@ -8,98 +8,17 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// `BlueGreenDeployment.Status`. A plain string in the API, so a value that is not listed is kept, not guessed at.
-/// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_BlueGreenDeployment.html>
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Status {
-    /// Green is being made.
-    Provisioning,
-    /// At rest: never switched over, or rolled back. The members tell which.
-    Available,
-    /// A switchover is running.
-    SwitchoverInProgress,
-    /// A switchover is complete.
-    SwitchoverCompleted,
-    /// A switchover was tried and failed.
-    SwitchoverFailed,
-    /// Green is not valid, so that a switchover is not possible.
-    InvalidConfiguration,
-    /// The deployment is being deleted.
-    Deleting,
-    /// A value that this version does not know.
-    #[serde(untagged)]
-    Other(String),
+pub use crate::model::{DeploymentStatus as Status, MemberStatus};
+
+/// A status for people: one that the API left out says so.
+fn shown(status: impl fmt::Display) -> String {
+    let text = status.to_string();
+    if text.is_empty() {
+        "(no status)".to_owned()
+    } else {
+        text
+    }
 }
-
-/// `SwitchoverDetail.Status` of one cluster or instance.
-/// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_SwitchoverDetail.html>
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum MemberStatus {
-    /// The resource is being prepared.
-    Provisioning,
-    /// The resource is ready to switch over.
-    Available,
-    /// The resource is being switched over.
-    SwitchoverInProgress,
-    /// The resource has been switched over.
-    SwitchoverCompleted,
-    /// The resource tried to switch over and failed.
-    SwitchoverFailed,
-    /// The blue resource has been deleted.
-    MissingSource,
-    /// The green resource has been deleted.
-    MissingTarget,
-    /// A value that this version does not know, or none at all (then empty).
-    #[serde(untagged)]
-    Other(String),
-}
-
-/// Reads and shows a status as the API spells it.
-macro_rules! spelled {
-    ($type:ident { $($variant:ident = $text:literal),+ $(,)? }) => {
-        impl $type {
-            /// From the API's spelling; never fails, since the API's set of values is open.
-            #[must_use]
-            pub fn parse(text: &str) -> Self {
-                match text {
-                    $($text => Self::$variant,)+
-                    other => Self::Other(other.to_owned()),
-                }
-            }
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self {
-                    $(Self::$variant => $text,)+
-                    Self::Other(text) if text.is_empty() => "(no status)",
-                    Self::Other(text) => text,
-                })
-            }
-        }
-    };
-}
-
-spelled!(Status {
-    Provisioning = "PROVISIONING",
-    Available = "AVAILABLE",
-    SwitchoverInProgress = "SWITCHOVER_IN_PROGRESS",
-    SwitchoverCompleted = "SWITCHOVER_COMPLETED",
-    SwitchoverFailed = "SWITCHOVER_FAILED",
-    InvalidConfiguration = "INVALID_CONFIGURATION",
-    Deleting = "DELETING",
-});
-spelled!(MemberStatus {
-    Provisioning = "PROVISIONING",
-    Available = "AVAILABLE",
-    SwitchoverInProgress = "SWITCHOVER_IN_PROGRESS",
-    SwitchoverCompleted = "SWITCHOVER_COMPLETED",
-    SwitchoverFailed = "SWITCHOVER_FAILED",
-    MissingSource = "MISSING_SOURCE",
-    MissingTarget = "MISSING_TARGET",
-});
 
 /// One side of a member: the ARN that RDS gives, and the resource id that outlives a rename, if it could be read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -165,7 +84,7 @@ impl View {
     pub fn summary(&self) -> String {
         let mut counts: Vec<(String, usize)> = Vec::new();
         for member in &self.members {
-            let text = member.status.to_string();
+            let text = shown(&member.status);
             match counts.iter_mut().find(|(t, _)| *t == text) {
                 Some((_, n)) => *n += 1,
                 None => counts.push((text, 1)),
@@ -174,7 +93,7 @@ impl View {
         let members: Vec<String> = counts.iter().map(|(text, n)| format!("{n} x {text}")).collect();
         format!(
             "{} ({})",
-            self.status,
+            shown(&self.status),
             if members.is_empty() {
                 "no members".into()
             } else {

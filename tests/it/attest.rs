@@ -254,10 +254,10 @@ fn whatever_has_changed_since_is_named() {
             server.version = "14.99".parse().expect("a version");
         }),
         ("--fail-on is", |_, p| p.fail_on = Level::Warning),
-        ("the policy's thresholds is", |_, p| {
+        ("the list of thresholds is", |_, p| {
             p.thresholds.max_lag_bytes += 1
         }),
-        ("the policy's levels is", |_, p| {
+        ("the list of levels is", |_, p| {
             p.levels.insert("replica-identity".into(), Level::Notice);
         }),
         ("the list of waivers is", |_, p| {
@@ -269,13 +269,7 @@ fn whatever_has_changed_since_is_named() {
     ];
     for (says, change) in changes {
         let refused = held(&good(), &case(change), 60).expect_err(says).to_string();
-        let says = says
-            .replace("thresholds is", "thresholds")
-            .replace("levels is", "levels");
-        assert!(
-            refused.contains(says.trim_end_matches(" is")),
-            "{says}: {refused}"
-        );
+        assert!(refused.contains(says), "{says}: {refused}");
         assert_eq!(refused.lines().count(), 1, "{refused}");
         assert!(refused.contains("check again with --attest"), "{refused}");
     }
@@ -288,17 +282,10 @@ fn whatever_has_changed_since_is_named() {
 
 /// Another catalogue cannot be had here, so the attestation is the one that differs: with a digest that fits.
 fn forged(change: impl FnOnce(&mut Value)) -> Attestation {
-    use sha2::{Digest as _, Sha256};
     let mut value = serde_json::to_value(good()).expect("JSON");
     change(&mut value);
-    value["digest"] = "".into();
-    let bare: Attestation = serde_json::from_value(value).expect("the format");
-    let text = serde_json::to_string(&bare).expect("JSON");
-    let mut hash = Sha256::new();
-    hash.update(b"greenlight/attestation/1\0");
-    hash.update(text.as_bytes());
-    let digest = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
-    let forged = Attestation { digest, ..bare };
+    let forged: Attestation = serde_json::from_value(value).expect("the format");
+    let forged = forged.sealed();
     assert_eq!(
         Attestation::parse(&forged.to_text()),
         Ok(forged.clone()),

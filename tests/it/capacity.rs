@@ -49,6 +49,7 @@ async fn blocks(id: &str, phase: Phase, blue: &Server, green: Option<&Server>) -
         target: Some(PgVersion::major(19)),
         phase: Some(phase),
         lag_samples: 0,
+        compare_rows: Vec::new(),
     };
     let green = green.map(|g| spec(g, "greenlight"));
     let (facts, _) = collect(&spec(blue, "greenlight"), green.as_ref(), wanted).await;

@@ -402,15 +402,12 @@ fn hostile() -> Log {
     log
 }
 
-#[test]
-fn hostile_names_stay_text() {
-    let log = hostile();
-    let change = Change::of(&log, HOSTILE);
-    let markdown = change.render(ChangeFormat::Markdown);
+/// Markdown in which every text is hostile: nothing of it became anything but text.
+fn held(markdown: &str, least: usize) {
     use pulldown_cmark::{Event, Options, Parser, Tag};
     let mut rows = 0;
     let mut text = String::new();
-    for event in Parser::new_ext(&markdown, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH) {
+    for event in Parser::new_ext(markdown, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH) {
         match event {
             Event::Html(html) | Event::InlineHtml(html) => {
                 let own = [
@@ -437,13 +434,127 @@ fn hostile_names_stay_text() {
             _ => {}
         }
     }
-    assert!(rows > 40, "{rows} rows");
+    assert!(rows > least, "{rows} rows");
     assert!(
         text.contains("<script>alert('x')</script>"),
         "it is shown as it is"
     );
     assert!(!markdown.contains("@admin") && !markdown.contains('\u{1b}') && !markdown.contains('\u{202e}'));
     assert!(!markdown.lines().any(|line| line.trim_start().starts_with("::")));
+}
+
+/// The journal of a clean-up with every kind of record.
+fn work(h: &str) -> (tempfile::TempDir, PathBuf) {
+    use greenlight::work::machine::{End as Ending, Sight};
+    use greenlight::work::record::{Head, Record as Work, Task};
+    let at = |n: i64| Timestamp::from_second(1_700_000_000 + n).expect("in range");
+    let h = || h.to_owned();
+    let by = Actor {
+        user: h(),
+        host: "bastion".into(),
+        pid: 7,
+        principal: Some(h()),
+    };
+    let tasks = vec![
+        Task::DeleteDeployment {
+            id: h(),
+            target: None,
+        },
+        Task::Snapshot {
+            name: h(),
+            of: h(),
+            of_cluster: true,
+        },
+        Task::DeleteCluster {
+            id: h(),
+            resource_id: h(),
+            keep_backups: false,
+        },
+    ];
+    let head = Head {
+        format: greenlight::switchover::record::FORMAT,
+        tool: "0.1.0".into(),
+        account: Some("123456789012".into()),
+        region: h(),
+        endpoint: Some(h()),
+        at: at(0),
+        by: by.clone(),
+        tasks: tasks.clone(),
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("clean-up.journal");
+    let mut journal = Journal::begin(&path, Work::Work(Box::new(head)), &by, at(0)).expect("a new journal");
+    let accepted = Answer::Accepted {
+        request_id: Some(h()),
+    };
+    let records = [
+        Work::Run { at: at(1), by },
+        Work::Checked {
+            at: at(2),
+            readiness: Readiness::NotDetermined { why: h() },
+        },
+        Work::Confirmed {
+            at: at(3),
+            how: Consent::Typed,
+        },
+        Work::Intent {
+            at: at(4),
+            work: tasks[0].clone(),
+        },
+        Work::Withdrawn { at: at(5) },
+        Work::Intent {
+            at: at(6),
+            work: tasks[0].clone(),
+        },
+        Work::Answered {
+            at: at(7),
+            answer: accepted,
+        },
+        Work::Seen {
+            at: at(8),
+            sight: Sight::Going { what: h() },
+        },
+        Work::Ended {
+            at: at(9),
+            work: tasks[0].clone(),
+            end: Ending::Done { what: h() },
+        },
+        Work::Ended {
+            at: at(10),
+            work: tasks[1].clone(),
+            end: Ending::Unknown { why: h() },
+        },
+    ];
+    for record in records {
+        journal.append(record, at(11)).expect("it can be written");
+    }
+    (folder, path)
+}
+
+#[test]
+fn a_clean_up_is_told_as_well() {
+    let (_folder, path) = work("main-old1");
+    let name = path.to_str().expect("text");
+    let (code, markdown, stderr) = run(&["report", "--journal", name]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    snapshot("clean-up-markdown", &markdown);
+    let (_folder, path) = work(HOSTILE);
+    let name = path.to_str().expect("text");
+    held(&run(&["report", "--journal", name]).1, 20);
+    let (code, html, _) = run(&["report", "--journal", name, "--format", "html"]);
+    assert_eq!(code, 0);
+    assert!(!html.contains("<script") && !html.contains('\u{1b}') && !html.contains('\u{202e}'));
+    let (_, json, _) = run(&["report", "--journal", name, "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["word"], "unknown");
+    assert_eq!(json["ends"][2], serde_json::Value::Null);
+}
+
+#[test]
+fn hostile_names_stay_text() {
+    let log = hostile();
+    let change = Change::of(&log, HOSTILE);
+    held(&change.render(ChangeFormat::Markdown), 40);
 
     let html = change.render(ChangeFormat::Html);
     assert!(!html.contains("<script") && !html.contains('\u{1b}') && !html.contains('\u{202e}'));

@@ -94,6 +94,7 @@ async fn facts(server: &Server, role: &str, target: u16, phase: Phase) -> Facts 
         target: Some(PgVersion::major(target)),
         phase: Some(phase),
         lag_samples: 0,
+        compare_rows: Vec::new(),
     };
     collect(&spec(server, role), None, wanted).await.0
 }

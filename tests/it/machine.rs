@@ -245,7 +245,7 @@ impl Mutant {
                     ..
                 },
             ) => {
-                let top = MemberStatus::parse(&view.status.to_string());
+                let top = MemberStatus::from(view.status.to_string());
                 for member in &mut view.members {
                     member.status = top.clone();
                 }

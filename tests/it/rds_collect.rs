@@ -96,6 +96,7 @@ fn document(collected: Collected) -> Facts {
             .green
             .map(|_| Fact::unknown(Why::NotAsked, "not asked here")),
         lag: Vec::new(),
+        contents: None,
     };
     let text = serde_json::to_string(&facts).expect("JSON");
     let back = Facts::from_json(&text).expect("the same document");

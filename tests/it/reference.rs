@@ -154,7 +154,13 @@ fn exit_codes_page() {
          check `waivers`. In phase `verify` 23 stands in place of 10. Nothing that could be looked at is 3, never 0.\n\n\
          ## `greenlight diff`\n\n\
          10 where a new or worse finding gates, 11 where something that gates cannot be looked at any more, 0 otherwise. A file that\n\
-         is no report is 2.\n",
+         is no report is 2.\n\n\
+         ## `greenlight prepare`, `create` and `cleanup`\n\n\
+         0 nothing is left to do, or done. 10 something is to be done (`prepare`), not ready or not done in time (`create`), still in\n\
+         use (`cleanup`). 11 what decides could not be looked at. 20 refused by greenlight, the operator or RDS: that request did\n\
+         nothing. 21 RDS could not build green, or a reboot or a setting did not come out as it should. 22 RDS did not answer, and\n\
+         what became of the request is not known; nothing is sent again by itself. 23 the verification before a clean-up found\n\
+         problems; nothing was deleted.\n",
     );
     hold("docs/exit-codes.md", &text);
 }

@@ -21,18 +21,21 @@ use crate::support::{Wanted, checking_role, collect, spec};
 /// The `toml scenario` block.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Setup {
-    majors: Option<Requirement>,
+pub(crate) struct Setup {
+    pub(crate) majors: Option<Requirement>,
     target: Option<toml::Value>,
-    server: Option<String>,
+    pub(crate) server: Option<String>,
     #[serde(default)]
-    settings: toml::Table,
+    pub(crate) settings: toml::Table,
     role: Option<String>,
     phase: Option<Phase>,
     engine: Option<Engine>,
     /// Looks at the lag; needs a green.
     #[serde(default)]
     lag_samples: usize,
+    /// Compares the contents of these tables; needs a green.
+    #[serde(default)]
+    compare_rows: Vec<String>,
     /// Settings of green's server.
     #[serde(default)]
     green_settings: toml::Table,
@@ -41,8 +44,8 @@ struct Setup {
 /// The `toml expect` block.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Expect {
-    verdict: String,
+pub(crate) struct Expect {
+    pub(crate) verdict: String,
     subjects: Option<Vec<String>>,
     level: Option<Level>,
     /// A text that the verdict must contain.
@@ -70,11 +73,11 @@ majors!(
 );
 
 /// Scenarios on saved facts are played elsewhere, without a server.
-fn is_control_plane(check: &Check, scenario: &Scenario) -> bool {
+pub(crate) fn is_control_plane(check: &Check, scenario: &Scenario) -> bool {
     check.page.header.sides.contains(&Side::Rds) || scenario.blocks.iter().any(|b| b.is("json facts"))
 }
 
-fn setup(check: &Check, scenario: &Scenario) -> Setup {
+pub(crate) fn setup(check: &Check, scenario: &Scenario) -> Setup {
     scenario
         .blocks
         .iter()
@@ -169,7 +172,7 @@ async fn run_on(major: u16) {
     assert!(ran > 0 || wanted.is_some(), "no scenario ran on {major}");
 }
 
-fn with_settings(mut options: ServerOptions, settings: &toml::Table) -> ServerOptions {
+pub(crate) fn with_settings(mut options: ServerOptions, settings: &toml::Table) -> ServerOptions {
     for (name, value) in settings {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         options = options.setting(name, text);
@@ -183,7 +186,7 @@ async fn start(options: ServerOptions) -> Server {
     server
 }
 
-fn expectation(check: &Check, scenario: &Scenario) -> Expect {
+pub(crate) fn expectation(check: &Check, scenario: &Scenario) -> Expect {
     let block = scenario.blocks.iter().find(|b| b.is("toml expect"));
     let block = block.unwrap_or_else(|| panic!("{}: {}: expects nothing", check.page.id, scenario.name));
     toml::from_str(&block.text).unwrap_or_else(|e| panic!("{}: {}: {e}", check.page.id, scenario.name))
@@ -265,7 +268,7 @@ const ALONE: [&str; 7] = [
 ];
 
 /// Runs statements: at once, or one by one where one of them refuses company.
-async fn execute(server: &Server, database: &str, sql: &str) -> Result<(), String> {
+pub(crate) async fn execute(server: &Server, database: &str, sql: &str) -> Result<(), String> {
     let client = server.connect(database).await.map_err(|e| e.to_string())?;
     // A scenario that waits for itself is a mistake, not a reason to hang.
     client
@@ -430,6 +433,7 @@ async fn judge(check: &Check, setup: &Setup, stage: &Stage<'_>) -> Verdict {
         target: target(setup, u16::try_from(stage.blue.major()).expect("a major")),
         phase: Some(phase),
         lag_samples: setup.lag_samples,
+        compare_rows: setup.compare_rows.clone(),
     };
     let (facts, _) = collect(&blue, green.as_ref(), wanted).await;
     let situation = Situation::of(&facts, Some(phase));

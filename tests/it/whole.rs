@@ -1,6 +1,6 @@
 //! The upgrade around the switchover, end to end on real servers: prepare, create, clean up, each also with a fault in its way.
 
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use greenlight::{
     model::Engine,
@@ -38,8 +38,11 @@ struct Stage {
 
 impl Stage {
     fn new(scenario: Scenario) -> Self {
-        let sandbox =
-            Sandbox::start_blocking(scenario, sandbox::Options::default()).expect("the scenario is valid");
+        Self::with(scenario, sandbox::Options::default())
+    }
+
+    fn with(scenario: Scenario, options: sandbox::Options) -> Self {
+        let sandbox = Sandbox::start_blocking(scenario, options).expect("the scenario is valid");
         Self {
             sandbox,
             here: tempfile::tempdir().expect("a folder"),
@@ -58,6 +61,30 @@ impl Stage {
             );
         }
         ran
+    }
+
+    /// Begins it, and lets it go on by itself.
+    fn begin(&self, line: &str) -> std::process::Child {
+        std::process::Command::new(env!("CARGO_BIN_EXE_greenlight"))
+            .args(line.split(' '))
+            .current_dir(self.here.path())
+            .env_clear()
+            .envs(self.sandbox.env())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .expect("the binary runs")
+    }
+
+    /// Waits until an action was called so often.
+    fn until_called(&self, action: &str, times: usize) {
+        for _ in 0..1200 {
+            if self.sandbox.calls().of(action).len() >= times {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("{action} was not called {times} times within a minute");
     }
 
     /// Runs it, and holds it to its exit code.
@@ -79,9 +106,52 @@ impl Stage {
         std::fs::remove_file(self.here.path().join(journal)).expect("it is there");
     }
 
+    /// Lets pass only what the printed policy of a purpose names.
+    fn allow(&self, purpose: Purpose, engine: Engine) {
+        self.sandbox.faults().allow_only(actions(purpose, engine));
+    }
+
     fn execute(&self, id: &str, database: &str, sql: &str) {
         let server = self.sandbox.server(id).expect("it has a server");
         sandbox::pg::block_on(server.execute(database, sql)).expect("it can be run");
+    }
+}
+
+/// The actions of a policy.
+fn actions(purpose: Purpose, engine: Engine) -> Vec<String> {
+    let policy = permissions::policy(purpose, engine);
+    let statements = policy["Statement"].as_array().expect("statements");
+    let all = statements
+        .iter()
+        .flat_map(|s| s["Action"].as_array().expect("actions"));
+    all.filter_map(|a| a.as_str()?.strip_prefix("rds:").map(str::to_owned))
+        .collect()
+}
+
+/// What the policies name beyond the calls that were made is what RDS asks of the caller for its own doing, or what only
+/// some databases need.
+fn only_what_is_used(stage: &Stage, engine: Engine) {
+    let calls = stage.sandbox.calls().all();
+    let used: BTreeSet<String> = calls.into_iter().map(|call| call.action).collect();
+    let not_ours = [
+        "AddTagsToResource",
+        "CreateDBCluster",
+        "CreateDBClusterEndpoint",
+        "CreateDBInstance",
+        "CreateDBInstanceReadReplica",
+        "DeleteDBClusterEndpoint",
+    ];
+    for purpose in [Purpose::Prepare, Purpose::Create, Purpose::Cleanup] {
+        for action in actions(purpose, engine) {
+            let looking = action.starts_with("Describe") && !action.ends_with("Snapshots");
+            let sometimes =
+                purpose == Purpose::Prepare && engine == Engine::Aurora && action == "ModifyDBParameterGroup";
+            let known = used.contains(&action) || not_ours.contains(&action.as_str());
+            assert!(
+                looking || sometimes || known,
+                "{purpose:?} names {action}, which is never called"
+            );
+        }
     }
 }
 
@@ -176,6 +246,7 @@ fn faults_stop_prepare_and_the_next_run_does_what_is_left() {
     let mut scenario = cluster();
     scenario.cluster[0].parameter_group = None;
     let stage = Stage::new(scenario);
+    stage.allow(Purpose::Prepare, Engine::Aurora);
     let apply = format!("{PREPARE} --apply --reboot --yes");
     for (action, effect, code) in [
         ("CreateDBClusterParameterGroup", Effect::AccessDenied, 20),
@@ -276,6 +347,52 @@ fn a_creation_is_sent_once_whatever_happens_to_it() {
 }
 
 #[test]
+fn interrupted_and_killed_a_creation_is_taken_up() {
+    let options = sandbox::Options {
+        speed: sandbox::Speed::Manual,
+        ..sandbox::Options::default()
+    };
+    let stage = Stage::with(cluster(), options);
+    // Nothing goes on at RDS until it is let: the first run waits, and is interrupted.
+    let first = stage.begin(&format!("{CREATE} {QUICK}"));
+    stage.until_called("CreateBlueGreenDeployment", 1);
+    let looks = || stage.sandbox.calls().of("DescribeBlueGreenDeployments").len();
+    stage.until_called("DescribeBlueGreenDeployments", looks() + 2);
+    let sent = std::process::Command::new("kill")
+        .args(["-INT", &first.id().to_string()])
+        .status();
+    assert!(sent.expect("kill is there").success());
+    let first = first.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&first.stderr).replace('\n', " ");
+    assert_eq!(first.status.code(), Some(130), "{said}");
+    assert!(said.contains("goes on") && said.contains("--resume"), "{said}");
+
+    // The second is killed while it waits.
+    let resume = format!("create --resume --name to-14 {QUICK}");
+    let before = looks();
+    let mut second = stage.begin(&resume);
+    stage.until_called("DescribeBlueGreenDeployments", before + 2);
+    second.kill().expect("it runs");
+    second.wait().expect("it ends");
+
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let third = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::SeqCst) {
+                stage.sandbox.rds().advance(1);
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        });
+        let third = stage.run(&resume);
+        stop.store(true, std::sync::atomic::Ordering::SeqCst);
+        third
+    });
+    assert_eq!(third.code, 0, "{}", third.stderr);
+    assert!(third.stderr.contains("has caught up"), "{}", third.stderr);
+    assert_eq!(stage.sandbox.calls().of("CreateBlueGreenDeployment").len(), 1);
+}
+
+#[test]
 fn what_is_not_ready_is_not_created() {
     let mut scenario = cluster();
     scenario.cluster[0].pending_reboot = true;
@@ -347,12 +464,125 @@ fn switch_over(stage: &Stage, name: &str) {
 const VERIFY: &str = "--only version-in-force,production-writable --poll 1 --reconcile-for 2 --lag-samples 1";
 
 #[test]
+fn an_unwanted_deployment_goes_and_green_may_stay() {
+    let stage = Stage::new(cluster());
+    stage.ends(&format!("{CREATE} {QUICK}"), 0);
+    let cleanup = "cleanup --deployment to-14 --yes --poll 1 --reconcile-for 2";
+    // Without saying so nothing that was not switched over is removed.
+    let refused = stage.ends(cleanup, 20);
+    assert!(
+        refused.stderr.contains("AVAILABLE, not switched over"),
+        "{}",
+        refused.stderr
+    );
+    let slot = "select pg_create_logical_replication_slot('left_behind', 'pgoutput')";
+    stage.execute("main-cluster", "main", slot);
+    stage.fail("DeleteBlueGreenDeployment", Effect::LostBefore);
+    stage.ends(&format!("{cleanup} --unwanted"), 22);
+    stage.ends(&format!("{cleanup} --resume"), 22);
+    assert_eq!(stage.effects("DeleteBlueGreenDeployment"), 0);
+    stage.forget("greenlight-cleanup-to-14.journal");
+    stage.fail("DeleteBlueGreenDeployment", Effect::ErrorAfter);
+    let done = stage.ends(&format!("{cleanup} --unwanted"), 0);
+    for told in [
+        "green is a database of its own",
+        "pg_drop_replication_slot('left_behind')",
+    ] {
+        assert!(done.stderr.contains(told), "{told}\n{}", done.stderr);
+    }
+    assert_eq!(stage.effects("DeleteBlueGreenDeployment"), 1);
+    let account = stage.sandbox.rds().account();
+    assert!(
+        account.clusters.keys().any(|id| id.contains("-green-")),
+        "{:?}",
+        account.clusters.keys()
+    );
+}
+
+#[test]
+fn the_guides_cluster_is_prepared_as_it_is() {
+    let mut scenario = Scenario::load("guide").expect("a built-in scenario");
+    scenario.cluster[0].load = None;
+    let stage = Stage::new(scenario);
+    let first = stage.ends(PREPARE, 10);
+    for told in [
+        "main-cluster-params has what a deployment needs",
+        "begins with an upgrade in place from 12.14 to 12.17",
+    ] {
+        assert!(
+            first.stdout.replace("\n  ", " ").contains(told),
+            "{told}\n{}",
+            first.stdout
+        );
+    }
+    let done = stage.ends(&format!("{PREPARE} --apply --reboot --yes"), 0);
+    assert!(
+        done.stderr
+            .contains("next: greenlight create --cluster main-cluster"),
+        "{}",
+        done.stderr
+    );
+    let json = stage.ends(&format!("{PREPARE} --format json"), 0);
+    let json: Value = serde_json::from_str(&json.stdout).expect("JSON");
+    assert_eq!(
+        (&json["done"], &json["schema"]),
+        (&Value::Bool(true), &Value::from(1))
+    );
+}
+
+#[test]
+fn a_server_that_does_not_run_with_its_group_is_rebooted_although_rds_shows_nothing() {
+    let stage = Stage::new(cluster());
+    // The server was started without its group's values, and RDS says that all is in sync.
+    stage.execute(
+        "main-cluster",
+        "postgres",
+        "alter system set max_logical_replication_workers = 2",
+    );
+    let server = stage.sandbox.server("main-cluster").expect("it has a server");
+    sandbox::pg::block_on(server.restart::<String, String>([])).expect("it restarts");
+    let first = stage.ends(PREPARE, 10);
+    let told = "max_logical_replication_workers is 2 on the server";
+    assert!(
+        first.stdout.contains(told) && first.stdout.contains("reboot 1 instance"),
+        "{}",
+        first.stdout
+    );
+    // Here a reboot does not help, and that is said.
+    let after = stage.ends(&format!("{PREPARE} --apply --reboot --yes"), 21);
+    assert!(after.stderr.contains("not in force"), "{}", after.stderr);
+    assert_eq!(
+        (
+            stage.effects("RebootDBInstance"),
+            stage.effects("FailoverDBCluster")
+        ),
+        (1, 1)
+    );
+}
+
+#[test]
+fn while_green_lives_blues_parameters_stay() {
+    let stage = Stage::new(cluster());
+    stage.ends(&format!("{CREATE} {QUICK}"), 0);
+    let refused = stage.ends(&format!("{PREPARE} --apply --yes"), 20);
+    assert!(
+        refused.stderr.contains("is in deployment to-14"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(stage.sandbox.calls().of("CreateDBClusterParameterGroup").len(), 0);
+}
+
+#[test]
 fn the_old_side_of_a_cluster_is_deleted_after_its_snapshot() {
     let stage = Stage::new(cluster());
     let cleanup = format!("cleanup --deployment to-14 --yes {VERIFY}");
     stage.ends(&cleanup, 2);
+    stage.allow(Purpose::Create, Engine::Aurora);
     stage.ends(&format!("{CREATE} {QUICK}"), 0);
+    stage.sandbox.faults().allow_only(["*"]);
     switch_over(&stage, "to-14");
+    stage.allow(Purpose::Cleanup, Engine::Aurora);
     assert!(
         stage
             .ends(&format!("{cleanup} --unwanted"), 20)
@@ -440,18 +670,10 @@ fn the_old_side_of_a_cluster_is_deleted_after_its_snapshot() {
 
 #[test]
 fn an_instance_is_created_and_cleaned_up_with_exactly_the_rights_of_the_policy() {
-    let stage = Stage::new(instance());
-    let allow = |purpose: Purpose| {
-        let policy = permissions::policy(purpose, Engine::Rds);
-        let statements = policy["Statement"].as_array().expect("statements");
-        let actions = statements
-            .iter()
-            .flat_map(|s| s["Action"].as_array().expect("actions"));
-        let actions: Vec<String> = actions
-            .filter_map(|a| a.as_str()?.strip_prefix("rds:").map(str::to_owned))
-            .collect();
-        stage.sandbox.faults().allow_only(actions);
-    };
+    let mut scenario = instance();
+    scenario.instance[0].parameter_group = None;
+    let stage = Stage::new(scenario);
+    let allow = |purpose| stage.allow(purpose, Engine::Rds);
     allow(Purpose::Prepare);
     stage.ends(
         "prepare --instance shop --target-version 16.6 --apply --reboot --yes",
@@ -486,23 +708,7 @@ fn an_instance_is_created_and_cleaned_up_with_exactly_the_rights_of_the_policy()
         "{:?}",
         account.instances.keys()
     );
-    // Every call that changes something is one that the policies name; nothing is named that is RDS's own doing alone.
-    let used: std::collections::BTreeSet<String> = stage
-        .sandbox
-        .calls()
-        .all()
-        .into_iter()
-        .filter(|call| !call.action.starts_with("Describe") && call.took_effect)
-        .map(|call| call.action)
-        .collect();
-    for action in [
-        "CreateBlueGreenDeployment",
-        "CreateDBSnapshot",
-        "DeleteBlueGreenDeployment",
-        "DeleteDBInstance",
-    ] {
-        assert!(used.contains(action), "{action} in {used:?}");
-    }
+    only_what_is_used(&stage, Engine::Rds);
 }
 
 #[test]

@@ -36,9 +36,15 @@ pub(super) struct Binaries {
 }
 
 impl Binaries {
-    pub(super) fn find(major: u32, cache: &Cache, account: &Account) -> Result<Self, Error> {
-        match std::env::var_os(format!("GREENLIGHT_PG_{major}")).filter(|dir| !dir.is_empty()) {
-            Some(dir) => Self::installed(major, PathBuf::from(dir), cache, account),
+    pub(super) fn find(
+        major: u32,
+        given: Option<&Path>,
+        cache: &Cache,
+        account: &Account,
+    ) -> Result<Self, Error> {
+        let named = std::env::var_os(format!("GREENLIGHT_PG_{major}")).filter(|dir| !dir.is_empty());
+        match given.map(Path::to_owned).or(named.map(PathBuf::from)) {
+            Some(dir) => Self::installed(major, dir, cache, account),
             None => Self::fetched(major, cache),
         }
     }

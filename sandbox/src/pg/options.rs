@@ -29,6 +29,8 @@ pub struct ServerOptions {
     pub initdb_args: Vec<String>,
     /// Lines for the head of `pg_hba.conf`; the first line that fits a connection wins.
     pub hba: Vec<String>,
+    /// The installation to run (a folder with `bin`), instead of the environment's or the fetched one.
+    pub installation: Option<std::path::PathBuf>,
     /// Keep the data on disk and wait for it as a real server does (`fsync`); off unless asked for.
     pub durable: bool,
 }
@@ -43,6 +45,7 @@ impl ServerOptions {
             ssl: None,
             initdb_args: Vec::new(),
             hba: Vec::new(),
+            installation: None,
             durable: false,
         }
     }

@@ -74,7 +74,7 @@ impl Server {
     pub fn start_blocking(options: ServerOptions) -> Result<Self> {
         let account = Account::current()?;
         let cache = Cache::open(account)?;
-        let binaries = Binaries::find(options.major, &cache, account)?;
+        let binaries = Binaries::find(options.major, options.installation.as_deref(), &cache, account)?;
         let template = Template::prepare(&binaries, &options.initdb_args, &cache, account)?;
         let temp = if options.durable {
             cache::temp_folder(account)?

@@ -185,10 +185,20 @@ fn sentence(world: &Real<'_>, outcome: &Outcome) -> String {
     } else {
         &card.name
     };
-    format!(
-        "{head} {name}: {}{versions}",
-        printable_lines(&outcome.to_string())
-    )
+    // The head says it already.
+    let words = printable_lines(&outcome.to_string());
+    let said = [
+        "switched over and ",
+        "switched over, but ",
+        "switched over; ",
+        "dry run: ",
+        "not ready; ",
+        "refused: ",
+        "outcome unknown, a person is needed: ",
+        "interrupted ",
+    ];
+    let mut shorter = said.iter().filter_map(|prefix| words.strip_prefix(prefix));
+    format!("{head} {name}: {}{versions}", shorter.next().unwrap_or(&words))
 }
 
 /// Texts of RDS and the servers without control characters; these may be long.

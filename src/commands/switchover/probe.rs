@@ -23,6 +23,9 @@ use crate::{
 /// How long the probe goes on for service to come back, where a switchover may have taken it away.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long the last look waits for the probe's first answer.
+const WARM: Duration = Duration::from_secs(2);
+
 /// Makes the probe ready, and looks at the table for writes, before anything else is done.
 ///
 /// # Errors
@@ -68,15 +71,16 @@ impl Probing {
         }
     }
 
-    /// Begins, the first time.
-    pub(super) fn start(&self) {
+    /// Begins, the first time, and waits for a first answer to compare with.
+    pub(super) async fn start(&self) {
         let Some(probe) = self.ready.take() else { return };
         let news = Arc::clone(&self.news);
-        let running = probe.start(Arc::new(move |new| {
+        let mut running = probe.start(Arc::new(move |new| {
             news.lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .push((clock::now(), new));
         }));
+        running.warm(WARM).await;
         self.running.replace(Some(running));
     }
 

@@ -363,7 +363,7 @@ impl World for Real<'_> {
 
     async fn last_look(&self) -> LastLook {
         self.display.stage(Stage::Looking);
-        self.probe.start();
+        self.probe.start().await;
         let at = clock::now();
         let (sample, look, messages) = tokio::join!(
             self.take_sample(),

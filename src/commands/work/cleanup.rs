@@ -5,7 +5,9 @@
 
 use std::fmt::Write as _;
 
-use super::{Real, Run, begin, config, failed, head, journal_path, place, read, take_up, tasks_of};
+use super::{
+    Real, Run, begin, config, failed, head, journal_path, place, read, show_report, take_up, tasks_of,
+};
 use crate::{
     cli::{CleanupArgs, TargetArgs},
     commands::{Failure, World, check, consent, show, switchover::signals::Signals, target},
@@ -152,7 +154,7 @@ async fn idle(args: &CleanupArgs, world: &World, real: &Real, old: &Old) -> Resu
     progress.waiting(&format!("looking whether anything uses {}", old.id));
     let found = target::find(&old.target(), &args.aws, &args.databases, world, &progress).await;
     let users = match found {
-        Ok(found) => old_side::users(&found.blue).await,
+        Ok(found) => users(&found, !args.databases.connect.is_empty()).await,
         Err(failure) => Err(failure.message),
     };
     progress.finish();
@@ -172,6 +174,29 @@ async fn idle(args: &CleanupArgs, world: &World, real: &Real, old: &Old) -> Resu
     }
     text.push_str("\nend what uses it, and run it again");
     Err(Failure::with(Exit::NotReady, text))
+}
+
+/// What uses any instance of the old side, each a server of its own. Through a tunnel only the writer can be asked.
+async fn users(old: &target::Target, tunnel: bool) -> Result<Vec<String>, String> {
+    let mut found = old_side::users(&old.blue, true).await?;
+    if tunnel {
+        terminal::say(
+            "note: only the writer of the old side is asked, through the tunnel; its readers are not",
+        );
+        return Ok(found);
+    }
+    let blue = old.rds.known().and_then(|rds| rds.blue.known());
+    let writer = blue.and_then(Topology::writer).map(|w| w.id.clone());
+    let readers = blue.into_iter().flat_map(|b| &b.instances);
+    for reader in readers.filter(|i| Some(&i.id) != writer.as_ref()) {
+        let Some(host) = &reader.endpoint else { continue };
+        let spec = old.blue.at(host, reader.port.unwrap_or(5432));
+        let users = old_side::users(&spec, false)
+            .await
+            .map_err(|why| format!("{}: {why}", reader.id))?;
+        found.extend(users.into_iter().map(|user| format!("{}: {user}", reader.id)));
+    }
+    Ok(found)
 }
 
 type Ready = (Run, Vec<Task>, Option<TargetArgs>);
@@ -235,11 +260,21 @@ async fn set_up(args: &CleanupArgs, world: &World) -> Result<Result<Ready, Exit>
             facts: &facts,
             exit,
         };
-        show::emit(view, &args.output, &files, world)?;
+        show_report(view, &args.output, &files, world)?;
         if exit != Exit::Ready {
             terminal::say("nothing was deleted");
             return Ok(Err(exit));
         }
+    }
+    if args.delete_old && !is_old(blue.id()) {
+        return Err(Failure::with(
+            Exit::Refused,
+            format!(
+                "{} is not called …-old1, as RDS calls the old side after a switchover: greenlight deletes nothing else; \
+                 nothing was deleted",
+                blue.id()
+            ),
+        ));
     }
     protection(args, &blue, green.as_ref())?;
     let (sdk, endpoint, by) = place(&args.aws, world).await?;
@@ -309,6 +344,13 @@ async fn resumed(args: &CleanupArgs, world: &World, path: &std::path::Path) -> R
     run.record(Record::Run { at: clock::now(), by })?;
     terminal::say(&format!("taking up {}", path.display()));
     Ok((run, tasks, None))
+}
+
+/// Whether a name is that of an old side: `…-oldN`.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/blue-green-deployments-switching.html>
+fn is_old(name: &str) -> bool {
+    name.rsplit_once("-old")
+        .is_some_and(|(_, n)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// Whether the deployment is in the state that the flags are for.
@@ -470,6 +512,11 @@ fn card(
         let version = side.engine_version().map(|v| v.to_string()).unwrap_or_default();
         let _ = writeln!(card, "  {} {version}, {role}", side.id());
     }
+    if !args.unwanted && !args.delete_old {
+        let keep = "The old side can be deleted by greenlight only together with its deployment (--delete-old). As long as it \
+                    may be needed as a way back, keep the deployment: without it the old side may be written to.";
+        let _ = writeln!(card, "\n{}", wrap(keep, 80, 0));
+    }
     let _ = writeln!(card, "\n  journal {}", journal.display());
     card
 }
@@ -523,5 +570,21 @@ async fn leftovers(args: &CleanupArgs, world: &World, blue: &TargetArgs) {
         Err(why) => terminal::say(&format!(
             "whether slots are left on production could not be seen: {why}"
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_old;
+
+    #[test]
+    fn only_old_sides_are_called_so() {
+        assert!(is_old("main-old1") && is_old("main-old12") && is_old("main-old1-old2"));
+        assert!(
+            !is_old("main")
+                && !is_old("main-old")
+                && !is_old("main-older1")
+                && !is_old("main-old1-green-abcdef")
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Run, begin, config, failed, head, journal_path, place, read, take_up, tasks_of};
+use super::{Run, begin, config, failed, head, journal_path, place, read, show_report, take_up, tasks_of};
 use crate::{
     cli::{CreateArgs, TargetArgs},
     commands::{Failure, World, check, consent, show, switchover::signals::Signals, target},
@@ -46,6 +46,31 @@ pub(in crate::commands) fn usual_name(subject: &str, version: &str) -> String {
         .collect::<String>()
         .trim_end_matches('-')
         .to_owned()
+}
+
+fn usual_journal(name: &str) -> String {
+    format!("greenlight-create-{name}.journal")
+}
+
+/// A journal that is there may hold a request that was sent.
+fn free(path: &std::path::Path) -> Result<(), Failure> {
+    if path.exists() {
+        return Err(Failure::usage(format!(
+            "{} exists already; take it up with --resume, or give --journal another path",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
+/// `BlueGreenDeploymentName`: 1 to 60 characters, `[a-zA-Z](?:-?[a-zA-Z0-9]+)*`.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateBlueGreenDeployment.html>
+fn valid(name: &str) -> bool {
+    name.len() <= 60
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+        && !name.contains("--")
+        && !name.ends_with('-')
 }
 
 pub(in crate::commands) async fn run(args: CreateArgs, world: &World) -> Result<Exit, Failure> {
@@ -97,6 +122,9 @@ async fn set_up(args: &CreateArgs, world: &World) -> Result<Result<(Run, Task), 
     let version = args
         .target_version
         .ok_or_else(|| Failure::usage("say where to: --target-version 14.15"))?;
+    if let Some(name) = &args.name {
+        free(&journal_path(args.journal.as_ref(), usual_journal(name)))?;
+    }
     let policy = check::policy(&args.policy)?;
     let files = show::files(&args.output)?;
     let wanted = TargetArgs {
@@ -119,7 +147,7 @@ async fn set_up(args: &CreateArgs, world: &World) -> Result<Result<(Run, Task), 
         facts: &facts,
         exit,
     };
-    show::emit(view, &args.output, &files, world)?;
+    show_report(view, &args.output, &files, world)?;
     if exit != Exit::Ready {
         terminal::say("nothing was created");
         return Ok(Err(exit));
@@ -141,13 +169,13 @@ async fn set_up(args: &CreateArgs, world: &World) -> Result<Result<(Run, Task), 
         .name
         .clone()
         .unwrap_or_else(|| usual_name(&subject, &target_version));
-    let path = journal_path(args.journal.as_ref(), format!("greenlight-create-{name}.journal"));
-    if path.exists() {
+    if !valid(&name) {
         return Err(Failure::usage(format!(
-            "{} exists already; take it up with --resume, or give --journal another path",
-            path.display()
+            "--name {name:?}: 1 to 60 letters, digits and single hyphens, beginning with a letter and not ending with a hyphen"
         )));
     }
+    let path = journal_path(args.journal.as_ref(), usual_journal(&name));
+    free(&path)?;
     let task = Task::Create {
         name: name.clone(),
         source: source.to_string(),
@@ -258,7 +286,7 @@ fn card(facts: &Facts, task: &Task, journal: &std::path::Path) -> String {
         None => "none named: RDS takes blue's within a major, else the default of the new one".to_owned(),
     };
     let mut card = String::from(
-        "\nAbout to create a deployment. Production keeps serving; green is paid for until it is deleted.\n\n",
+        "\nAbout to create a deployment. Production keeps serving, and green costs\nuntil it is deleted.\n\n",
     );
     for (label, value) in [
         ("deployment", name.clone()),
@@ -272,7 +300,7 @@ fn card(facts: &Facts, task: &Task, journal: &std::path::Path) -> String {
         card.push_str(&format!("  {label:<11} {}\n", wrap(&value, 80, 14)));
     }
     card.push_str(
-        "\nFrom now until the switchover no DDL on production: it is not replicated, and green has to be made again.\n",
+        "\nFrom then until the switchover no DDL on production: it is not replicated, and\ngreen would have to be made again.\n",
     );
     card
 }
@@ -354,4 +382,19 @@ fn open(report: &Report) -> String {
     finding
         .or_else(unseen)
         .unwrap_or_else(|| "not determined".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{usual_name, valid};
+
+    #[test]
+    fn names_are_what_rds_takes() {
+        assert_eq!(usual_name("main", "14.15"), "main-to-14-15");
+        let long = usual_name(&"x".repeat(63), "14.15");
+        assert!(valid(&long) && long.len() == 60);
+        let cut = usual_name(&"x".repeat(56), "14.15");
+        assert!(valid(&cut), "{cut}");
+        assert!(!valid("1x") && !valid("a--b") && !valid("a-") && !valid("ü") && !valid("") && valid("a-1"));
+    }
 }

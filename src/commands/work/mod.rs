@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use aws_config::SdkConfig;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Failure, World, switchover::signals::Signals, target};
+use super::{Failure, World, show, switchover::signals::Signals, target};
 use crate::{
-    cli::AwsArgs,
+    cli::{AwsArgs, OutputArgs},
     edge::{
         aws, clock, host,
         rds::{
@@ -23,9 +23,12 @@ use crate::{
     exit::Exit,
     facts::rds::Deployment,
     model::DeploymentStatus,
-    output::text::{clip, one_line, wrap},
+    output::{
+        self, Format, View,
+        text::{clip, one_line, wrap},
+    },
     switchover::{
-        evidence::Answer,
+        evidence::{Answer, Fault},
         journal::{self, Journal, JournalError, Log},
         lock::LockError,
         record::{Actor, FORMAT},
@@ -272,7 +275,7 @@ impl driver::World for Real {
             Notice::JournalLost(why) => format!("{task}: {why}; going on without it"),
             Notice::Answered(Answer::Rejected { .. }) | Notice::Sight(_) => return,
         };
-        terminal::say(&one_line(&text));
+        terminal::say(&wrap(&one_line(&text), 80, 2));
     }
 }
 
@@ -300,6 +303,31 @@ impl Run {
         };
         driver::drive(&self.config, task, state, &self.real, &mut self.journal, signals).await
     }
+}
+
+/// Shows the report on stdout, and where it is ready only what is open: the rest is asked for with `-v`.
+fn show_report(
+    view: View<'_>,
+    args: &OutputArgs,
+    files: &[(Format, PathBuf)],
+    world: &World,
+) -> Result<(), Failure> {
+    let table = args.format.is_none_or(|format| format == Format::Table);
+    if view.exit != Exit::Ready || !table || world.verbose > 0 {
+        return show::emit(view, args, files, world);
+    }
+    show::write(view, files)?;
+    let style = terminal::style(world.color, false, &world.env);
+    let whole = output::render(Format::Table, view, style);
+    let open = |line: &&str| line.starts_with(' ') || !line.contains("PASSED (");
+    let mut text: String = whole
+        .lines()
+        .take_while(open)
+        .map(|line| format!("{line}\n"))
+        .collect();
+    text.push_str("-v lists what passed\n");
+    terminal::print(&text)?;
+    Ok(())
 }
 
 /// Where the commands work, and who runs them.
@@ -377,7 +405,10 @@ fn failed(task: &Task, end: &End, journal: &Path) -> Failure {
         End::Done { .. } => (Exit::Ready, String::new()),
         End::Refused { fault } => (
             Exit::Refused,
-            format!("RDS refused to {task}: {fault}; put it right, and {again}"),
+            format!(
+                "RDS refused to {task}: {fault}{}; put it right, and {again}",
+                rights(task, fault)
+            ),
         ),
         End::Foreign { why } => (
             Exit::Refused,
@@ -409,7 +440,17 @@ fn failed(task: &Task, end: &End, journal: &Path) -> Failure {
             format!("interrupted; RDS took the request to {task} and goes on; {again}"),
         ),
     };
-    Failure::with(exit, wrap(&clip(&text, 4000), 80, 0))
+    // `error: ` comes before it.
+    Failure::with(exit, wrap(&clip(&text, 4000), 73, 0))
+}
+
+/// Where the rights are that are missing.
+fn rights(task: &Task, fault: &Fault) -> &'static str {
+    match (fault.code.starts_with("AccessDenied"), task) {
+        (false, _) => "",
+        (true, Task::Create { .. }) => " (`greenlight iam-policy --for create` prints the rights)",
+        (true, _) => " (`greenlight iam-policy --for cleanup` prints the rights)",
+    }
 }
 
 /// Time limits of the machine.

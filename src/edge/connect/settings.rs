@@ -64,8 +64,9 @@ fn all(limits: &SessionLimits) -> Vec<(&'static str, String)> {
         ("row_security", fixed("off")),
         // A busy server keeps its workers.
         ("max_parallel_workers_per_gather", fixed("0")),
-        // Sorts of a large catalog stay in memory; what one session may take stays small.
-        ("work_mem", fixed("16MB")),
+        // Probes join in a good order; looking for a better one among seven tables takes longer than most of them run.
+        ("join_collapse_limit", fixed("3")),
+        ("from_collapse_limit", fixed("3")),
         // The text of answers does not depend on the role.
         ("client_min_messages", fixed("warning")),
         ("standard_conforming_strings", fixed("on")),
@@ -78,20 +79,42 @@ fn all(limits: &SessionLimits) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// The startup option: the user's own settings, then ours, since the last one wins.
-pub(super) fn startup_options(own: Option<&str>, limits: &SessionLimits) -> String {
-    all(limits).into_iter().fold(
-        own.unwrap_or_default().to_owned(),
-        |mut options, (name, value)| {
-            let gap = if options.is_empty() { "" } else { " " };
-            let _infallible = write!(options, "{gap}-c {name}={value}");
-            options
-        },
-    )
+/// What suits the probes, unless the user's own settings say otherwise: sorts of a large catalog stay in memory, and what a session
+/// may take stays small.
+const USUAL: [(&str, &str); 1] = [("work_mem", "16MB")];
+
+/// What only newer servers know, and what an older one refuses the login for when it comes with the startup message.
+fn newer(version: Option<u32>, limits: &SessionLimits) -> Vec<(&'static str, String)> {
+    let from = |first: u32| version.is_some_and(|version| version >= first);
+    let mut settings = Vec::new();
+    if from(HAS_JIT) {
+        settings.push(("jit", "off".to_owned()));
+    }
+    if from(HAS_IDLE_SESSION_TIMEOUT) && !limits.idle.is_zero() {
+        settings.push(("idle_session_timeout", limits.idle.as_millis().to_string()));
+    }
+    settings
 }
 
-fn set_statements(limits: &SessionLimits) -> String {
-    all(limits)
+/// The startup option: the usual settings, the user's own, then ours, since the last one wins. `version` is the server's, where
+/// an earlier session told it.
+pub(super) fn startup_options(own: Option<&str>, limits: &SessionLimits, version: Option<u32>) -> String {
+    let usual = USUAL.map(|(name, value)| format!("-c {name}={value}"));
+    let ours = all(limits).into_iter().chain(newer(version, limits));
+    let ours = ours.map(|(name, value)| format!("-c {name}={value}"));
+    let own = own.filter(|own| !own.is_empty()).map(str::to_owned);
+    let options: Vec<String> = usual.into_iter().chain(own).chain(ours).collect();
+    options.join(" ")
+}
+
+/// The same for a session that took no startup options, the user's own ones neither.
+fn with_usual(limits: &SessionLimits) -> Vec<(&'static str, String)> {
+    let usual = USUAL.map(|(name, value)| (name, value.to_owned()));
+    usual.into_iter().chain(all(limits)).collect()
+}
+
+fn set_statements(settings: Vec<(&'static str, String)>) -> String {
+    settings
         .into_iter()
         .fold(String::new(), |mut sql, (name, value)| {
             let _infallible = write!(sql, "set {name} = '{value}';");
@@ -142,6 +165,8 @@ impl Trouble {
 pub(super) struct Settled<'a> {
     pub(super) client: &'a Client,
     pub(super) version: Option<u32>,
+    /// Whether its version was known beforehand, so that the startup message had everything.
+    pub(super) version_known: bool,
     /// Whether the server itself reported `default_transaction_read_only`, as it does from 14 on.
     pub(super) reported: Option<bool>,
 }
@@ -151,32 +176,22 @@ impl Settled<'_> {
     pub(super) async fn make_sure(&self, sent: SettingsSent, limits: &SessionLimits) -> Result<(), Trouble> {
         if sent == SettingsSent::AfterLogin {
             self.client
-                .batch_execute(&set_statements(limits))
+                .batch_execute(&set_statements(with_usual(limits)))
                 .await
                 .map_err(Trouble::Driver)?;
         }
-        // Polled once, which queues it ahead of whatever the caller asks first; nobody waits for the answer.
-        let sql = self.newer(limits);
-        if !sql.is_empty() {
-            let _answered_later = self.client.batch_execute(&sql).now_or_never();
+        let later = match sent {
+            SettingsSent::AtStartup if self.version_known => Vec::new(),
+            _ => newer(self.version, limits),
+        };
+        if !later.is_empty() {
+            // Polled once, which queues it ahead of whatever the caller asks first; nobody waits for the answer.
+            let _answered_later = self.client.batch_execute(&set_statements(later)).now_or_never();
         }
         match (sent, self.reported) {
             (SettingsSent::AtStartup, Some(true)) => Ok(()),
             _ => self.ask().await,
         }
-    }
-
-    /// What only newer servers know, and what an older one would refuse the login for if it came with the startup message.
-    fn newer(&self, limits: &SessionLimits) -> String {
-        let from = |first: u32| self.version.is_some_and(|version| version >= first);
-        let mut sql = String::new();
-        if from(HAS_JIT) {
-            sql.push_str("set jit = off;");
-        }
-        if from(HAS_IDLE_SESSION_TIMEOUT) && !limits.idle.is_zero() {
-            let _infallible = write!(sql, "set idle_session_timeout = {};", limits.idle.as_millis());
-        }
-        sql
     }
 
     async fn ask(&self) -> Result<(), Trouble> {
@@ -213,12 +228,22 @@ mod tests {
 
     #[test]
     fn own_options_come_first() {
-        let options = startup_options(Some("-c search_path=evil"), &SessionLimits::default());
+        let options = startup_options(Some("-c search_path=evil"), &SessionLimits::default(), None);
         assert!(
-            options.starts_with("-c search_path=evil -c default_transaction_read_only=on "),
+            options.starts_with("-c work_mem=16MB -c search_path=evil -c default_transaction_read_only=on "),
             "{options}"
         );
         assert!(options.contains(" -c search_path=pg_catalog"));
-        assert!(startup_options(None, &SessionLimits::default()).starts_with("-c default_"));
+        assert!(
+            startup_options(None, &SessionLimits::default(), None)
+                .starts_with("-c work_mem=16MB -c default_")
+        );
+        assert!(
+            !options.contains("jit"),
+            "an old server would refuse it: {options}"
+        );
+        let told = |version| startup_options(None, &SessionLimits::default(), Some(version));
+        assert!(told(130_012).ends_with(" -c jit=off"), "{}", told(130_012));
+        assert!(told(140_000).contains(" -c idle_session_timeout=600000"));
     }
 }

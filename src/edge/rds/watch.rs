@@ -180,16 +180,14 @@ fn bare(deployment: &Deployment) -> View {
             resource,
         ),
         target: member.target.as_ref().map(resource),
-        status: MemberStatus::parse(
-            &member
-                .status
-                .as_ref()
-                .map_or_else(String::new, ToString::to_string),
-        ),
+        status: member
+            .status
+            .clone()
+            .unwrap_or_else(|| MemberStatus::Other(String::new())),
     });
     View {
         id: deployment.id.clone(),
-        status: Status::parse(&deployment.status.to_string()),
+        status: deployment.status.clone(),
         details: deployment.status_details.clone(),
         members: members.collect(),
     }

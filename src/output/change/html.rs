@@ -3,8 +3,8 @@
 
 use askama::Template;
 
-use super::Change;
-use super::sections::{Block, Cell, Section, sections, when};
+use super::Doc;
+use super::sections::{Block, Cell, Section};
 use crate::output::html::{STYLE, hash, lag};
 use crate::output::text::one_line;
 use crate::switchover::remark::Behind;
@@ -17,6 +17,7 @@ struct Page {
     name: String,
     text: String,
     chips: Vec<(&'static str, String)>,
+    first: &'static str,
     sections: Vec<Part>,
     version: &'static str,
     head: String,
@@ -51,52 +52,23 @@ struct Value {
     code: bool,
 }
 
-pub(super) fn render(change: &Change) -> String {
-    let class = match change.end.word {
-        "switched-over" => "ready",
-        "rolled-back" | "unknown" => "not-ready",
-        _ => "not-determined",
-    };
+pub(super) fn render(doc: Doc) -> String {
     let page = Page {
-        title: change.end.title(),
-        class,
-        name: one_line(&change.header.name),
-        text: one_line(&change.end.text),
-        chips: chips(change),
-        sections: sections(change).into_iter().map(part).collect(),
-        version: change.greenlight,
-        head: change.journal.head.clone(),
+        title: doc.title,
+        class: doc.class,
+        name: one_line(&doc.name),
+        text: one_line(&doc.text),
+        chips: doc.chips,
+        first: doc.sections.first().map_or("journal", |section| section.id),
+        sections: doc.sections.into_iter().map(part).collect(),
+        version: env!("CARGO_PKG_VERSION"),
+        head: doc.head,
         style: STYLE,
         style_hash: hash(STYLE),
     };
     let mut text = page.render().expect("a template over strings and numbers");
     text.push('\n');
     text
-}
-
-fn chips(change: &Change) -> Vec<(&'static str, String)> {
-    let mut chips = vec![];
-    if let Some(exit) = change.end.exit_code {
-        chips.push(("dim", format!("exit code {exit}")));
-    }
-    if let Some(at) = change.times.requested {
-        chips.push(("dim", format!("requested {}", when(at))));
-    }
-    if let Some(at) = change.times.completed {
-        chips.push(("good", format!("completed {}", when(at))));
-    }
-    for outage in &change.outages {
-        let class = if outage.reads.gaps == 0 { "good" } else { "notice" };
-        chips.push((class, format!("reads out for {} ms", outage.reads.out_ms)));
-        if let Some(writes) = &outage.writes {
-            let class = if writes.stream.gaps == 0 { "good" } else { "notice" };
-            chips.push((class, format!("writes out for {} ms", writes.stream.out_ms)));
-        }
-    }
-    if change.journal.torn_bytes > 0 {
-        chips.push(("warning", "last line torn".into()));
-    }
-    chips
 }
 
 fn part(section: Section) -> Part {

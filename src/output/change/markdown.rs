@@ -2,30 +2,24 @@
 
 use std::fmt::Write as _;
 
-use super::Change;
-use super::sections::{Block, Cell, Table, sections};
+use super::Doc;
+use super::sections::{Block, Cell, Table};
 use crate::output::markdown::{code, escape};
 use crate::output::text::one_line;
 
-pub(super) fn render(change: &Change) -> String {
-    let sign = match change.end.word {
-        "switched-over" => "✅",
-        "switched-over-with-problems" | "no-end" => "⚠️",
-        "dry-run" => "ℹ️",
-        "not-switched-over" => "⏸️",
-        _ => "❌",
-    };
+pub(super) fn render(doc: &Doc) -> String {
     let mut out = format!(
-        "# {sign} {}: {}\n\n{}",
-        change.end.title(),
-        escape(&one_line(&change.header.name)),
-        escape(&one_line(&change.end.text))
+        "# {} {}: {}\n\n{}",
+        doc.sign,
+        doc.title,
+        escape(&one_line(&doc.name)),
+        escape(&one_line(&doc.text))
     );
-    if let Some(exit) = change.end.exit_code {
+    if let Some(exit) = doc.exit {
         let _ = write!(out, " (exit code {exit})");
     }
     out.push('\n');
-    for section in sections(change) {
+    for section in &doc.sections {
         let _ = writeln!(out, "\n## {}", section.title);
         for block in &section.blocks {
             match block {
@@ -46,8 +40,8 @@ pub(super) fn render(change: &Change) -> String {
     let _ = writeln!(
         out,
         "\n<sub>greenlight {}, from the journal with head {}</sub>",
-        change.greenlight,
-        code(&change.journal.head)
+        env!("CARGO_PKG_VERSION"),
+        code(&doc.head)
     );
     out
 }

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Change, Check, Request};
+use super::{Change, Check, Request, Vouched};
 use crate::output::text::{bytes, clip, count, one_line};
 use crate::switchover::{
     deployment::{Resource, View},
@@ -17,7 +17,7 @@ use crate::switchover::{
 };
 
 /// Rows of one table. The JSON form has all.
-const ROWS: usize = 300;
+pub(super) const ROWS: usize = 300;
 
 /// One part of the record.
 pub(super) struct Section {
@@ -598,13 +598,13 @@ fn rds(change: &Change) -> Vec<Block> {
             folded: false,
         }));
     }
-    if let Some(Outcome::RolledBack { why }) = &change.end.outcome {
-        if let Some(probable) = explain::explain([why.as_str()]).first() {
-            blocks.push(Block::Facts(vec![
-                ("probably".into(), text(probable.guardrail.title)),
-                ("fix".into(), text(probable.guardrail.fix)),
-            ]));
-        }
+    if let Some(Outcome::RolledBack { why }) = &change.end.outcome
+        && let Some(probable) = explain::explain([why.as_str()]).first()
+    {
+        blocks.push(Block::Facts(vec![
+            ("probably".into(), text(probable.guardrail.title)),
+            ("fix".into(), text(probable.guardrail.fix)),
+        ]));
     }
     blocks
 }
@@ -744,16 +744,16 @@ fn options(change: &Change) -> Vec<Block> {
     })]
 }
 
-fn journal(change: &Change) -> Vec<Block> {
-    let vouched = &change.journal;
+/// The file, and how it can be vouched for.
+pub(super) fn vouched(vouched: &Vouched, format: u32, tool: &str) -> Vec<(String, Cell)> {
     let mut facts = vec![
         ("file".into(), code(&vouched.file)),
         ("head hash".into(), code(&vouched.head)),
         (
             "entries".into(),
             text(format!(
-                "{}, in format {}, begun by greenlight {}; each holds the hash of the one before",
-                vouched.entries, change.header.format, change.header.tool
+                "{}, in format {format}, begun by greenlight {tool}; each holds the hash of the one before",
+                vouched.entries
             )),
         ),
     ];
@@ -767,6 +767,11 @@ fn journal(change: &Change) -> Vec<Block> {
             )),
         ));
     }
+    facts
+}
+
+fn journal(change: &Change) -> Vec<Block> {
+    let facts = vouched(&change.journal, change.header.format, &change.header.tool);
     let rows = change.entries.iter().take(ROWS).map(|entry| {
         vec![
             text(entry.seq.to_string()),

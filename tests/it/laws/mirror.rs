@@ -20,6 +20,7 @@ async fn itself(rich: &Rich) -> Facts {
         target: Some(PgVersion::major(18)),
         phase: Some(Phase::Switchover),
         lag_samples: 0,
+        compare_rows: Vec::new(),
     };
     let mut facts = collect(&both, Some(&both), wanted).await.0;
     facts.green = Some(facts.blue.clone());

@@ -49,9 +49,9 @@ fn look() -> impl Strategy<Value = Look> {
         4 => Just(Look::Found(resting())),
         4 => (0usize..5, 0usize..5, 0usize..5).prop_map(move |(top, first, second)| {
             let mut view = resting();
-            view.status = S::parse(statuses[top]);
-            view.members[0].status = M::parse(statuses[first]);
-            view.members[1].status = M::parse(statuses[second]);
+            view.status = S::from(statuses[top].to_owned());
+            view.members[0].status = M::from(statuses[first].to_owned());
+            view.members[1].status = M::from(statuses[second].to_owned());
             Look::Found(view)
         }),
         1 => Just(()).prop_map(|()| {

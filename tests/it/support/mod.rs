@@ -9,6 +9,7 @@ use greenlight::{
         collect::{self, Order},
         connect::ConnectSpec,
         conninfo::GivenIn,
+        contents::Wish,
         env::Env,
         postgres::Manners,
         tls::{Roots, TlsMode, TlsSettings},
@@ -50,6 +51,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) target: Option<PgVersion>,
     pub(crate) phase: Option<Phase>,
     pub(crate) lag_samples: usize,
+    /// Tables whose contents are compared.
+    pub(crate) compare_rows: Vec<String>,
 }
 
 /// Collects as greenlight does when only databases are asked.
@@ -76,8 +79,13 @@ pub(crate) async fn collect(
             .map(|check| check.page.id.clone())
             .into_iter()
             .collect(),
+        contents: (!wanted.compare_rows.is_empty()).then(|| Wish {
+            patterns: wanted.compare_rows,
+            rate: 0,
+        }),
     };
-    let facts = collect::collect(order, blue, green, greenlight::edge::clock::now(), &|_, _, _| {})
+    let now = greenlight::edge::clock::now();
+    let facts = collect::collect(order, blue, green, now, &|_, _, _| {}, &|_| {})
         .await
         .expect("the sandbox's servers can be connected to");
     let situation = Situation::of(&facts, wanted.phase);

@@ -6,10 +6,11 @@ use sandbox::Scenario;
 
 use super::stage::{ACTION, Stage, guide};
 
-/// The names of records, in order.
+/// The names of records that decide, in order.
 fn kinds(records: &[Record]) -> Vec<String> {
     let values = records
         .iter()
+        .filter(|record| !matches!(record, Record::Remark { .. }))
         .map(|record| serde_json::to_value(record).expect("JSON"));
     values
         .map(|value| value["kind"].as_str().expect("a kind").to_owned())

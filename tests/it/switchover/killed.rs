@@ -8,7 +8,12 @@ use sandbox::Speed;
 use super::stage::{Ended, PATIENCE, Stage, quiet};
 
 /// Kills the run as soon as its journal has `there`, or lets it end by itself; returns whether it was killed.
-async fn killed(stage: &Stage, journal: &str, more: &[&str], there: impl Fn(&str) -> bool) -> bool {
+pub(super) async fn killed(
+    stage: &Stage,
+    journal: &str,
+    more: &[&str],
+    there: impl Fn(&str) -> bool,
+) -> bool {
     let mut child = stage.spawn(journal, more);
     let path = stage.journal(journal);
     let written = async {

@@ -3,6 +3,9 @@
 
 mod happy;
 mod killed;
+mod record;
 mod refused;
 mod stage;
+mod stories;
+mod terminal;
 mod trouble;

@@ -176,10 +176,17 @@ impl Stage {
         assert!(waited.is_ok(), "it never came to this: {what}");
     }
 
-    /// Waits until a journal has so many complete lines.
+    /// Waits until a journal has so many complete lines that decide something.
     pub(crate) async fn until_lines(&self, name: &str, lines: usize) {
         let path = self.journal(name);
-        let there = || std::fs::read(&path).is_ok_and(|b| b.iter().filter(|b| **b == b'\n').count() >= lines);
+        let there = || {
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            let complete = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+            complete
+                .filter(|line| !line.contains("\"kind\":\"remark\""))
+                .count()
+                >= lines
+        };
         let waited = async {
             while !there() {
                 tokio::time::sleep(Duration::from_millis(1)).await;

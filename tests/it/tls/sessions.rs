@@ -97,6 +97,44 @@ async fn a_session_is_harmless_and_costs_no_extra_round_trip() {
 }
 
 #[tokio::test]
+async fn what_a_session_learns_spares_the_next_ones_a_question() {
+    for (major, trips) in [(15, 4), (13, 4)] {
+        let server = server(ServerOptions::new(major)).await;
+        role(&server, "me", PLANTED).await;
+        let proxy = Proxy::start(server.address()).await.expect("a proxy");
+        let url = format!(
+            "postgres://me:{PLANTED}@127.0.0.1:{}/postgres",
+            proxy.addr().port()
+        );
+        let spec = ConnectSpec::from_conninfo(&url, Method::Password, &Env::empty(), None).expect("a URL");
+        let first = session(&spec).await;
+        // Its last settings are still under way until something is answered.
+        assert_eq!(value(&first, "select 1::text").await.as_deref(), Some("1"));
+        // The login and two messages of SCRAM; before 14 one of MD5, and whether the session is read-only. Then what is asked.
+        let before = proxy.counters().round_trips;
+        let next = session(&spec.after(&first)).await;
+        let version = value(&next, "select current_setting('server_version_num')").await;
+        assert_eq!(proxy.counters().round_trips - before, trips, "on {major}");
+        assert_eq!(version.map(|v| v[..2].to_owned()), Some(major.to_string()));
+        let setting =
+            async |name: &str| value(&next, &format!("select current_setting('{name}', true)")).await;
+        assert_eq!(setting("jit").await.as_deref(), Some("off"));
+        assert_eq!(
+            setting("idle_session_timeout").await.as_deref(),
+            (major >= 14).then_some("10min")
+        );
+        // Another server answers by now, an older one: it is not refused for what it does not know.
+        let mut newer = spec.after(&first);
+        newer.server_version = Some(180_000);
+        assert_eq!(
+            value(&session(&newer).await, "select 1::text").await.as_deref(),
+            Some("1"),
+            "on {major}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn older_servers_are_asked_whether_they_are_read_only() {
     let (_server, _proxy, spec) = limited(13).await;
     is_harmless(&session(&spec).await, 13).await;
