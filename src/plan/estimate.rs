@@ -34,7 +34,10 @@ pub(super) fn durations(plan: &Plan) -> Vec<Estimate> {
     if in_place > 0 {
         all.push(one(
             "minor upgrade in place",
-            format!("an outage of minutes, {in_place} time(s): one restart each"),
+            match in_place {
+                1 => "an outage of minutes: one restart".to_owned(),
+                n => format!("{n} outages of minutes: one restart each"),
+            },
             "a minor upgrade changes no data; crash recovery and activity at that moment decide: \
              https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_RebootInstance.html",
         ));

@@ -254,6 +254,30 @@ mod tests {
     }
 
     #[test]
+    fn a_source_that_is_too_old_takes_as_many_minor_steps_as_rds_asks_for() {
+        // The guide's code names 12.4, from which RDS never offered 12.16 directly.
+        let listed = versions(&[
+            ("12.4", &["12.6", "12.9", "13.3"]),
+            ("12.6", &["12.9"]),
+            ("12.9", &["12.16", "12.22", "14.10"]),
+            ("12.16", &["14.10"]),
+            ("12.22", &["14.15", "16.6"]),
+        ]);
+        let way = |wanted| {
+            let hops = shortest(&listed, Engine::Aurora, v("12.4"), wanted).expect("a way");
+            hops.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            way(Wanted::Version(v("14.10"))),
+            ["12.9 in place", "12.16 in place", "14.10 by blue/green"]
+        );
+        assert_eq!(
+            way(Wanted::Version(v("16"))),
+            ["12.9 in place", "12.22 in place", "16.6 by blue/green"]
+        );
+    }
+
+    #[test]
     fn what_cannot_be_reached_is_said_with_what_can() {
         let error = way(Wanted::Version(v("14.7")))
             .expect_err("only in place")

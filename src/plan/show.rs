@@ -89,8 +89,8 @@ pub fn text(plan: &Plan, style: Style) -> String {
         }
         false => text.to_owned(),
     };
-    let heading = |out: &mut String, title: &str, after: &str| {
-        let _ = writeln!(out, "\n{}{after}", bold(title));
+    let heading = |out: &mut String, title: &str| {
+        let _ = writeln!(out, "\n{}", bold(title));
     };
     let line = |out: &mut String, text: &str, indent: usize| {
         let pad = " ".repeat(indent);
@@ -106,7 +106,7 @@ pub fn text(plan: &Plan, style: Style) -> String {
         line(&mut out, support, 6);
     }
     if !plan.classes_gone.is_empty() {
-        heading(&mut out, "INSTANCE CLASSES", "");
+        heading(&mut out, "INSTANCE CLASSES");
     }
     for class in &plan.classes_gone {
         let choices = plan
@@ -126,11 +126,9 @@ pub fn text(plan: &Plan, style: Style) -> String {
     }
     let groups = &plan.groups;
     let made = if groups.make { ", to be made" } else { "" };
-    let title = format!(
-        "  {} → {} ({}{made})",
-        groups.source, groups.target, groups.family
-    );
-    heading(&mut out, "PARAMETERS", &title);
+    let which = format!("{} → {} ({}{made})", groups.source, groups.target, groups.family);
+    heading(&mut out, "PARAMETERS");
+    line(&mut out, &which, 2);
     for need in &groups.needed {
         let text = format!("✗ blue needs {} = {}: {}", need.parameter, need.value, need.why);
         line(&mut out, &text, 2);
@@ -156,7 +154,7 @@ pub fn text(plan: &Plan, style: Style) -> String {
             2,
         );
     }
-    heading(&mut out, "STEPS", "");
+    heading(&mut out, "STEPS");
     for (n, step) in plan.steps.iter().enumerate() {
         let number = format!("{:>2}. ", n + 1);
         let _ = writeln!(out, " {number}{}", wrap(&step.title, style.width, 5));
@@ -188,14 +186,14 @@ pub fn text(plan: &Plan, style: Style) -> String {
         );
     }
     for (title, estimates) in [("HOW LONG", &plan.durations), ("WHAT IS PAID TWICE", &plan.twice)] {
-        heading(&mut out, title, "");
+        heading(&mut out, title);
         for estimate in estimates {
             line(&mut out, &format!("{}: {}", estimate.what, estimate.estimate), 2);
             line(&mut out, &format!("based on: {}", estimate.based_on), 4);
         }
     }
     if !plan.notes.is_empty() {
-        heading(&mut out, "NOTES", "");
+        heading(&mut out, "NOTES");
         for note in &plan.notes {
             line(&mut out, note, 2);
         }
