@@ -8,7 +8,6 @@
 //! Nothing here passes or fails: figures are read by people.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
-#![expect(clippy::disallowed_methods, reason = "the clock is what is measured")]
 
 use std::time::Instant;
 
