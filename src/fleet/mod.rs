@@ -150,7 +150,7 @@ impl Fleet {
         passed_over: BTreeMap<String, u64>,
         mut databases: Vec<Row>,
     ) -> Self {
-        databases.sort_by(|a, b| a.order().cmp(&b.order()));
+        databases.sort_by_key(|a| a.order());
         let mut counts = Counts {
             databases: databases.len(),
             ..Counts::default()

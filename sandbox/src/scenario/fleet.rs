@@ -120,7 +120,7 @@ fn major(version: &str) -> Result<u32, ScenarioError> {
 }
 
 fn tags(n: usize) -> BTreeMap<String, String> {
-    let stage = if n % 5 == 0 { "prod" } else { "test" };
+    let stage = if n.is_multiple_of(5) { "prod" } else { "test" };
     [("team", TEAMS[n % TEAMS.len()]), ("stage", stage)]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .into()
@@ -128,7 +128,7 @@ fn tags(n: usize) -> BTreeMap<String, String> {
 
 /// Logical replication is on in two of three.
 fn group_spec(name: &str, kind: GroupKind, family: String, n: usize) -> GroupSpec {
-    let on = n % 3 != 0;
+    let on = !n.is_multiple_of(3);
     let values = [
         ("rds.logical_replication", if on { "1" } else { "0" }),
         ("max_replication_slots", "25"),
