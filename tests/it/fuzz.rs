@@ -197,7 +197,7 @@ fn judge(bytes: &[u8]) {
         exit: Exit::Ready,
     };
     let style = Style {
-        color: bytes.len() % 2 == 0,
+        color: bytes.len().is_multiple_of(2),
         width: 40 + bytes.len() % 80,
         verbose: true,
     };
