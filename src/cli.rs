@@ -730,7 +730,7 @@ pub struct GuardArgs {
     /// catalogue, waivers, age. The full check and the last look are made all the same
     #[arg(long, value_name = "FILE")]
     pub attestation: Option<PathBuf>,
-    /// Where the journal is [default: greenlight-<deployment id>.journal in the current folder]
+    /// Where the journal is [default: greenlight-DEPLOYMENT.journal in the current folder]
     #[arg(long, value_name = "FILE")]
     pub journal: Option<PathBuf>,
     /// How long past --timeout to keep watching before the outcome is called unknown [default: 5m]

@@ -1,7 +1,7 @@
 //! A facts document for sharing: no name of the owner's is left in it, and it is judged as the original is.
 //!
 //! Nothing is taken out by a list of what is secret. Every text is replaced word by word unless it stands where only
-//! machine words can stand ([`rules`]), or the word is one of the few that are the same everywhere
+//! machine words can stand (`redact::rules`), or the word is one of the few that are the same everywhere
 //! (`data/redact-words.txt`). A word has the same pseudonym wherever it occurs, in the same shape (letters for letters,
 //! digits for digits, case for case), and two words never share one: so what was equal stays equal, what was too long or
 //! badly formed stays so, and the verdicts stay what they are. A test holds that over every scenario of the catalogue.

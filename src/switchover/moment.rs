@@ -1,4 +1,4 @@
-//! What moves by the second, judged: from one look at both servers to the [`Sample`] that the machine decides on.
+//! What moves by the second, judged: from one look at both servers to the [`Sample`](super::settle::Sample) that the machine decides on.
 //!
 //! The checks of sessions, slots and apply workers are the catalogue's own judges on fresh answers, under the same policy
 //! and waivers as the full check; everything that does not move is taken from that check. Lag is this module's own sum,
