@@ -1,9 +1,9 @@
 //! `cargo demo`: the upgrade guide's story on this machine, in under a minute.
 //!
-//! An Aurora cluster on 12.14 with the guide's own parameters and write load; a first report that blocks for real reasons;
-//! the fixes; the deployment to 14.10; lag that rises and falls; a report that is ready; and the guarded switchover under
-//! load, after which every acknowledged row is there. The RDS API is the sandbox's, the
-//! PostgreSQL servers are real, and every report is what `greenlight` prints. Nothing is left behind.
+//! An Aurora cluster on 12.14 with the guide's own parameters and write load: the plan; a first report that blocks for real
+//! reasons; the fixes; the deployment to 14.10; lag that rises and falls; the guarded switchover under load, after which
+//! every acknowledged row is there; what the infrastructure code says now; and the clean-up. The RDS API is the sandbox's,
+//! the PostgreSQL servers are real, and everything is what `greenlight` prints. Nothing is left behind.
 
 #![expect(clippy::print_stdout, reason = "it tells a story")]
 
@@ -25,6 +25,9 @@ const AS_GREENLIGHT: &str = "--as-greenlight";
 const CLUSTER: &str = "main-cluster";
 const TARGET: &str = "14.10";
 const GROUP: &str = "main-cluster-params-14";
+/// The guide's own infrastructure code before the upgrade, as the CDK synthesized it.
+const CODE: &str = include_str!("../tests/cdk/guide-before.template.json");
+const TEMPLATE: &str = "Database.template.json";
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
@@ -53,6 +56,8 @@ struct Stage {
     sandbox: Sandbox,
     rds: Client,
     begun: Instant,
+    /// Where journals are, and the template.
+    folder: tempfile::TempDir,
 }
 
 impl Stage {
@@ -70,6 +75,7 @@ impl Stage {
         let output = Command::new(std::env::current_exe()?)
             .arg(AS_GREENLIGHT)
             .args(args)
+            .current_dir(self.folder.path())
             .env_remove("AWS_PROFILE")
             .envs(self.sandbox.env())
             .stderr(Stdio::inherit())
@@ -77,15 +83,14 @@ impl Stage {
         let report = String::from_utf8_lossy(&output.stdout);
         match shown {
             Shown::Whole => print!("{report}"),
-            Shown::End => {
-                let end = report.find("\nSWITCHED OVER").unwrap_or(0);
+            Shown::From(mark) => {
+                let end = report.find(mark).unwrap_or(0);
                 print!("{}", &report[end..]);
             }
-            Shown::Head => {
-                // The head ends where the first list begins.
+            Shown::Until(marks) => {
                 let head = report
                     .lines()
-                    .take_while(|line| !line.starts_with("NOTICES") && !line.starts_with("PASSED"));
+                    .take_while(|line| !marks.iter().any(|mark| line.starts_with(mark)));
                 head.for_each(|line| println!("{line}"));
             }
         }
@@ -113,11 +118,14 @@ impl Stage {
 enum Shown {
     /// All of it.
     Whole,
-    /// The answer and the reasons.
-    Head,
-    /// How a switchover ended.
-    End,
+    /// Up to a line that begins with one of these.
+    Until(&'static [&'static str]),
+    /// From this text on.
+    From(&'static str),
 }
+
+/// A report's answer and reasons: it ends where the first list of what is fine begins.
+const HEAD: Shown = Shown::Until(&["NOTICES", "PASSED"]);
 
 async fn story() -> anyhow::Result<()> {
     println!(
@@ -144,9 +152,23 @@ async fn story() -> anyhow::Result<()> {
         sandbox,
         rds: Client::from_conf(config),
         begun: Instant::now(),
+        folder: tempfile::tempdir()?,
     };
+    std::fs::write(stage.folder.path().join(TEMPLATE), CODE)?;
 
-    stage.tell("An Aurora cluster on 12.14, as the guide has it. May it be upgraded to 14.10 through a blue/green deployment?");
+    stage.tell("An Aurora cluster on 12.14, as the guide has it. What is the way to 14.10?");
+    let plan = [
+        "plan",
+        "--cluster",
+        CLUSTER,
+        "--target-version",
+        TARGET,
+        "--target-parameter-group",
+        GROUP,
+    ];
+    stage.greenlight(&plan, Shown::Until(&["HOW LONG"]), 0)?;
+
+    stage.tell("May it be upgraded through a blue/green deployment?");
     let check = [
         "check",
         "--cluster",
@@ -158,22 +180,68 @@ async fn story() -> anyhow::Result<()> {
     ];
     stage.greenlight(&check, Shown::Whole, 10)?;
 
-    stage.tell("It says what to do. First the minor upgrade, the reboots, and the table without a key …");
+    stage.tell("It says what to do. The parameters come into force by reboots, readers first:");
+    let prepare = [
+        "prepare",
+        "--cluster",
+        CLUSTER,
+        "--target-version",
+        TARGET,
+        "--target-parameter-group",
+        GROUP,
+        "--apply",
+        "--reboot",
+        "--yes",
+    ];
+    stage.greenlight(&prepare, Shown::Until(&["BLUE"]), 0)?;
+    stage.tell("The minor upgrade, the table without a key, and the name that RDS's precheck refuses:");
     fix(&stage).await?;
     stage.tell("… and again:");
-    stage.greenlight(&check, Shown::Head, 0)?;
+    stage.greenlight(&check, HEAD, 0)?;
 
     stage.tell("Ready. The deployment is created; green is copied, upgraded and follows blue, while clients go on writing.");
-    create(&stage).await?;
+    let create = [
+        "create",
+        "--cluster",
+        CLUSTER,
+        "--target-version",
+        TARGET,
+        "--target-parameter-group",
+        GROUP,
+        "--name",
+        "main-to-14",
+        "--yes",
+    ];
+    stage.greenlight(&create, HEAD, 0)?;
     stage.tell(&format!(
         "Green is there. {} rows were written so far. May it be switched over?",
         stage.write_load()?
     ));
     let switch = ["check", "--deployment", "main-to-14", "--lag-samples", "2"];
-    stage.greenlight(&switch, Shown::Head, 0)?;
+    stage.greenlight(&switch, HEAD, 0)?;
 
     lag_rises_and_falls(&stage, &switch).await?;
     switch_over(&stage).await?;
+
+    stage.tell("The CDK code still says the old version and group. What would deploying it do, and how is it edited?");
+    let drift = ["drift", "--cluster", CLUSTER, "--template", TEMPLATE];
+    stage.greenlight(&drift, Shown::Until(&["NOT COMPARED", "NOTES"]), 10)?;
+
+    stage.tell("The old side goes, after a last snapshot and a look at whether anybody still uses it.");
+    let cleanup = [
+        "cleanup",
+        "--deployment",
+        "main-to-14",
+        "--delete-old",
+        "--final-snapshot",
+        "main-cluster-before-14",
+        "--yes",
+    ];
+    stage.greenlight(
+        &cleanup,
+        Shown::Until(&["WARNINGS", "NOTICES", "PASSED", "COULD"]),
+        0,
+    )?;
     stage.tell("That was the story. Everything is stopped and removed; next: README.md, `greenlight help`.");
     Ok(())
 }
@@ -191,17 +259,6 @@ async fn fix(stage: &Stage) -> anyhow::Result<()> {
         .await
         .context("the minor upgrade")?;
     available(stage).await?;
-    for instance in ["db-cluster2", "db-cluster1"] {
-        println!("  aws rds reboot-db-instance --db-instance-identifier {instance}");
-        stage
-            .rds
-            .reboot_db_instance()
-            .db_instance_identifier(instance)
-            .send()
-            .await
-            .context("a reboot")?;
-        available(stage).await?;
-    }
     let sql = "alter table ledger.audit replica identity full";
     println!("  psql billing -c '{sql}'");
     let blue = stage.sandbox.blue().context("the cluster has a server")?;
@@ -236,56 +293,6 @@ async fn available(stage: &Stage) -> anyhow::Result<()> {
     }
 }
 
-async fn create(stage: &Stage) -> anyhow::Result<()> {
-    println!(
-        "  aws rds create-blue-green-deployment --blue-green-deployment-name main-to-14 --target-engine-version {TARGET} …"
-    );
-    let clusters = stage
-        .rds
-        .describe_db_clusters()
-        .db_cluster_identifier(CLUSTER)
-        .send()
-        .await?;
-    let arn = clusters
-        .db_clusters()
-        .first()
-        .and_then(|c| c.db_cluster_arn())
-        .context("the cluster has an ARN")?;
-    stage
-        .rds
-        .create_blue_green_deployment()
-        .blue_green_deployment_name("main-to-14")
-        .source(arn)
-        .target_engine_version(TARGET)
-        .target_db_cluster_parameter_group_name(GROUP)
-        .send()
-        .await
-        .context("the deployment")?;
-    let mut said = std::collections::BTreeSet::new();
-    for _ in 0..600 {
-        let answer = stage.rds.describe_blue_green_deployments().send().await?;
-        let deployment = answer
-            .blue_green_deployments()
-            .first()
-            .context("the deployment is there")?;
-        for task in deployment.tasks() {
-            let (name, status) = (task.name().unwrap_or("?"), task.status().unwrap_or("?"));
-            if status == "COMPLETED" && said.insert(name.to_owned()) {
-                println!("  {name} {status}");
-            }
-        }
-        match deployment.status() {
-            Some("AVAILABLE") => return Ok(()),
-            Some("PROVISIONING") => tokio::time::sleep(Duration::from_millis(100)).await,
-            other => bail!(
-                "the deployment became {other:?}: {:?}",
-                deployment.status_details()
-            ),
-        }
-    }
-    bail!("green was not made within a minute")
-}
-
 async fn lag_rises_and_falls(stage: &Stage, switch: &[&str]) -> anyhow::Result<()> {
     let link = stage
         .sandbox
@@ -300,7 +307,7 @@ async fn lag_rises_and_falls(stage: &Stage, switch: &[&str]) -> anyhow::Result<(
     )
     .await?;
     show_lag(&link).await?;
-    stage.greenlight(switch, Shown::Head, 10)?;
+    stage.greenlight(switch, HEAD, 10)?;
 
     stage.tell("The worker goes on, and the lag falls:");
     link.replication.resume_apply("main").await?;
@@ -310,7 +317,7 @@ async fn lag_rises_and_falls(stage: &Stage, switch: &[&str]) -> anyhow::Result<(
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
-    stage.greenlight(switch, Shown::Head, 0)
+    stage.greenlight(switch, HEAD, 0)
 }
 
 /// The switchover, while clients go on writing, and what they saw of it.
@@ -328,10 +335,6 @@ async fn switch_over(stage: &Stage) -> anyhow::Result<()> {
     green
         .execute("postgres", "grant pg_read_all_data to greenlight")
         .await?;
-    let folder = std::env::temp_dir().join(format!("greenlight-demo-{}", std::process::id()));
-    std::fs::create_dir(&folder)?;
-    let journal = folder.join("switchover.journal");
-    let journal = journal.display().to_string();
     let quick = [
         "--yes",
         "--probe",
@@ -342,14 +345,8 @@ async fn switch_over(stage: &Stage) -> anyhow::Result<()> {
         "--lag-samples",
         "1",
     ];
-    let args = [
-        &["switchover", "--deployment", "main-to-14", "--journal", &journal][..],
-        &quick,
-    ]
-    .concat();
-    let ran = stage.greenlight(&args, Shown::End, 0);
-    std::fs::remove_dir_all(&folder)?;
-    ran?;
+    let args = [&["switchover", "--deployment", "main-to-14"][..], &quick].concat();
+    stage.greenlight(&args, Shown::From("\nSWITCHED OVER"), 0)?;
 
     let before = load.report().acknowledged;
     let begun = Instant::now();

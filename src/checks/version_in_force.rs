@@ -17,12 +17,15 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     let mut judgement = Judgement::new();
     let level = match wanted.minor {
         _ if is.major != wanted.major => Some(Level::Blocker),
-        Some(_) if is.minor != wanted.minor => Some(Level::Warning),
+        Some(_) if is.minor < wanted.minor => Some(Level::Warning),
+        // An automatic minor upgrade, for one.
+        Some(_) if is.minor > wanted.minor => Some(Level::Notice),
         _ => None,
     };
     if let Some(level) = level {
+        let newer = if level == Level::Notice { "already " } else { "" };
         judgement.find(
-            Finding::new("server_version", format!("production runs {is}, the target was {wanted}"))
+            Finding::new("server_version", format!("production {newer}runs {is}, the target was {wanted}"))
                 .on(Side::Green)
                 .at(level)
                 .fix("look at which server the production endpoint leads to; keep the old side until this is understood")
