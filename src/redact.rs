@@ -224,6 +224,12 @@ impl Redactor {
             .take(2)
             .take_while(|word| WORDS.prose.contains(&*word.to_lowercase()))
             .collect();
+        // What makes or drops partitions is judged by this word wherever it stands.
+        let lower = text.to_lowercase();
+        let partitions = ["run_maintenance", "partman", "partition"]
+            .into_iter()
+            .find(|word| lower.contains(word));
+        let head: Vec<&str> = head.into_iter().chain(partitions).collect();
         // Statements that differ stay different, and as long as they were no longer than they are.
         format!("{} {}", head.join(" "), self.pseudonyms.digest(text))
             .trim()

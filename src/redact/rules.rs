@@ -96,6 +96,8 @@ const KEEP: &[&str] = &[
     "current_lsn",
     "received_lsn",
     "latest_end_lsn",
+    "lsn",
+    "how",
     "extension",
     "setting",
     "language",
@@ -105,6 +107,9 @@ const KEEP: &[&str] = &[
     "locale",
     "stored",
     "actual",
+    // Where a sequence and its column are: a redacted number would turn the verdict round.
+    "next",
+    "reached",
 ];
 
 const TYPES: &[&str] = &["type", "base", "columns", "column_type"];
@@ -200,7 +205,7 @@ impl<'a> Place<'a> {
             }
             "source" if fields.contains_key("apply_type") => Class::Keep,
             // A row of `settings`; of `overrides`, which has no type beside it.
-            "setting" | "boot_val" if fields.contains_key("vartype") => match text("vartype") {
+            "setting" | "boot_val" | "reset_val" if fields.contains_key("vartype") => match text("vartype") {
                 "string" if SETTINGS.contains(&text("name")) => Class::Keep,
                 "string" if is_machine_text(text(key)) => Class::Keep,
                 "string" => Class::Name,

@@ -75,7 +75,8 @@ async fn lag_that_never_settles_is_refused_with_its_reason() {
         "insert into orders (customer_id, total) select 1 + n % 200, n from generate_series(1, 30000) n";
     blue.execute("main", rows).await.expect("rows");
     let behind = stage.run("a.journal", &["--wait", "4s"]).await.with(20);
-    behind.says("REFUSED").says("main is").says("behind");
+    // A quiet database may be named: its slot is confirmed only now and then.
+    behind.says("REFUSED").says("bytes behind, more than");
     assert_eq!(stage.asked(), 0);
 
     // Once it has caught up, the same journal goes on, and a lag in between begins the calm anew.
