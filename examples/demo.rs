@@ -154,6 +154,7 @@ async fn story() -> anyhow::Result<()> {
         begun: Instant::now(),
         folder: tempfile::tempdir()?,
     };
+    #[expect(clippy::disallowed_methods, reason = "the story's own file")]
     std::fs::write(stage.folder.path().join(TEMPLATE), CODE)?;
 
     stage.tell("An Aurora cluster on 12.14, as the guide has it. What is the way to 14.10?");
