@@ -139,15 +139,9 @@ pub enum EngineChoice {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "What to look at")]
 pub struct TargetArgs {
-    /// Aurora cluster, by name or ARN
-    #[arg(long, value_name = "ID", group = "subject")]
-    pub cluster: Option<String>,
-    /// RDS instance, by name or ARN
-    #[arg(long, value_name = "ID", group = "subject")]
-    pub instance: Option<String>,
-    /// Blue/green deployment, by name or bgd-… identifier
-    #[arg(long, value_name = "ID", group = "subject")]
-    pub deployment: Option<String>,
+    /// What RDS calls it
+    #[command(flatten)]
+    pub subject: SubjectArgs,
     /// Databases only, without AWS: blue as postgres://USER@HOST:PORT/DB or libpq's key=value form
     #[arg(long, value_name = "URL", group = "subject")]
     pub blue_url: Option<String>,
@@ -160,6 +154,16 @@ pub struct TargetArgs {
     /// The (cluster) parameter group that green is to have; the deployment's own where there is one
     #[arg(long, value_name = "NAME")]
     pub target_parameter_group: Option<String>,
+}
+
+impl TargetArgs {
+    /// A deployment, by name or identifier.
+    pub fn of_deployment(id: &str) -> Self {
+        Self {
+            subject: SubjectArgs::of_deployment(id),
+            ..Self::default()
+        }
+    }
 }
 
 /// How AWS is reached.
@@ -526,7 +530,7 @@ pub enum ConfigCommand {
 }
 
 /// What is looked at through the RDS API alone.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "What to look at")]
 pub struct SubjectArgs {
     /// Aurora cluster, by name or ARN
@@ -538,6 +542,16 @@ pub struct SubjectArgs {
     /// Blue/green deployment, by name or bgd-… identifier
     #[arg(long, value_name = "ID", group = "subject")]
     pub deployment: Option<String>,
+}
+
+impl SubjectArgs {
+    /// A deployment, by name or identifier.
+    pub fn of_deployment(id: &str) -> Self {
+        Self {
+            deployment: Some(id.to_owned()),
+            ..Self::default()
+        }
+    }
 }
 
 /// `greenlight drift`.

@@ -11,10 +11,7 @@ use crate::{
 };
 
 pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
-    match room(ctx) {
-        Ok(room) => room.verdict(ctx),
-        Err(unseen) => room::blind(unseen),
-    }
+    room::judge(ctx, room(ctx))
 }
 
 /// What is asked of the setting, or what could not be looked at.

@@ -14,10 +14,7 @@ use crate::{
 const SPARE: i64 = 5;
 
 pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
-    match room(ctx) {
-        Ok(room) => room.verdict(ctx),
-        Err(unseen) => room::blind(unseen),
-    }
+    room::judge(ctx, room(ctx))
 }
 
 /// What is asked of the setting, or what could not be looked at.

@@ -9,7 +9,7 @@ use super::{
     shared::{Lag, Pace},
 };
 use crate::{
-    model::Side,
+    model::{Side, size},
     policy::Thresholds,
     verdict::{Finding, Judgement, Level, Verdict},
 };
@@ -68,17 +68,6 @@ pub(super) fn weigh(place: &str, looks: &[(Timestamp, Lag)], thresholds: &Thresh
 fn reported(lag: &Lag) -> f64 {
     let all = [lag.write_lag_seconds, lag.flush_lag_seconds, lag.replay_lag_seconds];
     all.into_iter().flatten().fold(0.0, f64::max)
-}
-
-pub(super) fn size(bytes: i64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
-    let value = bytes as f64;
-    match bytes {
-        ..1024 => format!("{bytes} bytes"),
-        1024..1_048_576 => format!("{:.1} KiB", value / 1024.0),
-        1_048_576..1_073_741_824 => format!("{:.1} MiB", value / 1_048_576.0),
-        _ => format!("{:.1} GiB", value / 1_073_741_824.0),
-    }
 }
 
 pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {

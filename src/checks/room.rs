@@ -79,6 +79,14 @@ impl Room {
     }
 }
 
+/// Weighs a limit, or says what could not be looked at.
+pub(super) fn judge(ctx: &Ctx<'_>, room: Result<Room, Vec<Unseen>>) -> Verdict {
+    match room {
+        Ok(room) => room.verdict(ctx),
+        Err(unseen) => blind(unseen),
+    }
+}
+
 /// Nothing can be said.
 pub(super) fn blind(unseen: Vec<Unseen>) -> Verdict {
     let mut judgement = Judgement::new();

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{Ctx, compare::count};
 use crate::{
-    model::{Side, quote_ident},
+    model::{Side, quote_ident, quote_literal},
     verdict::{Finding, Judgement, Verdict, subject},
 };
 
@@ -113,8 +113,8 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
                 .in_database(database.as_deref())
                 .on(Side::Green)
                 .fix(format!(
-                    "select setval('{}', ({}));",
-                    owned.sequence.replace('\'', "''"),
+                    "select setval({}, ({}));",
+                    quote_literal(&owned.sequence),
                     owned.extreme()
                 ))
                 .evidence("next", next.to_string())

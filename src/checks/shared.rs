@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{Ctx, plane::Plane};
 use crate::{
     facts::rds::RdsFacts,
-    model::{Engine, Lsn, Side},
+    model::{Engine, Lsn, Side, quote_literal, size},
     verdict::{Finding, Unseen},
 };
 
@@ -312,7 +312,7 @@ pub(super) fn literal(text: &str) -> String {
     if text.contains('\\') {
         format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
     } else {
-        format!("'{}'", text.replace('\'', "''"))
+        quote_literal(text)
     }
 }
 
@@ -398,13 +398,13 @@ impl Pace {
     /// `, written 2.0 MiB/s, confirmed 3.0 MiB/s`, as far as it is known.
     pub(super) fn words(&self) -> String {
         #[expect(clippy::cast_possible_truncation, reason = "rates are far below 2^63")]
-        let size = |rate: f64| super::replication_lag::size(rate as i64);
+        let pace = |rate: f64| size(rate as i64);
         match (self.written_per_second, self.confirmed_per_second) {
             (Some(written), Some(confirmed)) => {
                 format!(
                     "; blue writes {}/s, green confirms {}/s",
-                    size(written),
-                    size(confirmed)
+                    pace(written),
+                    pace(confirmed)
                 )
             }
             _ => String::new(),

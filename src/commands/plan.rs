@@ -87,9 +87,7 @@ async fn looked(
     world: &World,
 ) -> Result<Option<Result<Vec<plan::Need>, Vec<String>>>, Failure> {
     let subject = TargetArgs {
-        cluster: args.subject.cluster.clone(),
-        instance: args.subject.instance.clone(),
-        deployment: args.subject.deployment.clone(),
+        subject: args.subject.clone(),
         target_version: target,
         ..TargetArgs::default()
     };

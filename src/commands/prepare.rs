@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::{Failure, World, consent, target};
 use crate::{
-    cli::{PrepareArgs, PrepareFormat, TargetArgs},
+    cli::{PrepareArgs, PrepareFormat, SubjectArgs, TargetArgs},
     drift::quote,
     edge::{
         clock,
@@ -118,8 +118,11 @@ impl<'a> Tools<'a> {
     async fn look(&self) -> Result<(Facts, Preparation), Failure> {
         let args = self.args;
         let wanted = TargetArgs {
-            cluster: args.cluster.clone(),
-            instance: args.instance.clone(),
+            subject: SubjectArgs {
+                cluster: args.cluster.clone(),
+                instance: args.instance.clone(),
+                deployment: None,
+            },
             target_version: args.target_version,
             target_parameter_group: args.target_parameter_group.clone(),
             ..TargetArgs::default()

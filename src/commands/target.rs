@@ -100,7 +100,7 @@ pub(super) async fn find(
     progress: &Progress,
 ) -> Result<Target, Failure> {
     let ways = Ways::of(databases)?;
-    let found = match (&target.blue_url, subject(target)) {
+    let found = match (&target.blue_url, subject(&target.subject)) {
         (Some(blue), _) => from_urls(target, blue, databases, &ways, aws, world).await,
         (None, Some(subject)) => from_rds(target, subject, aws, databases, &ways, world, progress).await,
         (None, None) => Err(Failure::usage(
@@ -172,11 +172,11 @@ fn wish(databases: &DatabaseArgs) -> Option<Wish> {
 }
 
 /// What `--cluster`, `--instance` or `--deployment` names.
-pub(super) fn subject(target: &TargetArgs) -> Option<Subject> {
-    let cluster = target.cluster.clone().map(Subject::Cluster);
+pub(super) fn subject(named: &SubjectArgs) -> Option<Subject> {
+    let cluster = named.cluster.clone().map(Subject::Cluster);
     cluster
-        .or_else(|| target.instance.clone().map(Subject::Instance))
-        .or_else(|| target.deployment.clone().map(Subject::Deployment))
+        .or_else(|| named.instance.clone().map(Subject::Instance))
+        .or_else(|| named.deployment.clone().map(Subject::Deployment))
 }
 
 /// How each side is logged in to and reached.
@@ -386,7 +386,7 @@ fn servers_of(
     }
     let spec = |endpoint: &Endpoint, side| ways.spec(endpoint, side, databases, (&config, &region), world);
     let blue = collected.blue.as_ref().ok_or_else(|| {
-        let subject = subject(target);
+        let subject = subject(&target.subject);
         let name = subject.as_ref().map_or("blue", Subject::name);
         Failure::blind(format!(
             "{name} has no endpoint to connect to: is it stopped, being made, or deleted?"
@@ -436,18 +436,9 @@ pub(super) async fn control_plane(
     world: &World,
     progress: &Progress,
 ) -> Result<rds::Collected, Failure> {
-    let SubjectArgs {
-        cluster,
-        instance,
-        deployment,
-    } = wanted.subject;
-    let cluster = cluster.clone().map(Subject::Cluster);
-    let subject = cluster
-        .or_else(|| instance.clone().map(Subject::Instance))
-        .or_else(|| deployment.clone().map(Subject::Deployment))
-        .ok_or_else(|| {
-            Failure::usage("say what to look at: --cluster, --instance, --deployment or --facts")
-        })?;
+    let subject = subject(wanted.subject).ok_or_else(|| {
+        Failure::usage("say what to look at: --cluster, --instance, --deployment or --facts")
+    })?;
     let look = Box::pin(async {
         let (config, endpoint_url) = aws_config(wanted.aws, world).await?;
         progress.waiting("asking the RDS API");

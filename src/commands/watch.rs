@@ -267,10 +267,7 @@ async fn sdk(args: &WatchArgs, world: &World) -> Result<(SdkConfig, Option<Strin
 
 /// The deployment and, where both are there, its servers.
 async fn find(args: &WatchArgs, world: &World, progress: &Progress) -> Result<Found, Failure> {
-    let subject = SubjectArgs {
-        deployment: Some(args.deployment.clone()),
-        ..SubjectArgs::default()
-    };
+    let subject = SubjectArgs::of_deployment(&args.deployment);
     let seen =
         target::control_plane(target::rds_only(&subject, &args.aws, None, None), world, progress).await?;
     let both = seen.blue.is_some() && seen.green.is_some();
@@ -288,10 +285,7 @@ async fn find(args: &WatchArgs, world: &World, progress: &Progress) -> Result<Fo
             lag: None,
         });
     }
-    let wanted = TargetArgs {
-        deployment: Some(args.deployment.clone()),
-        ..TargetArgs::default()
-    };
+    let wanted = TargetArgs::of_deployment(&args.deployment);
     let servers = target::servers(&wanted, seen, &args.aws, &args.databases, world).await?;
     let Fact::Known(rds) = servers.rds else {
         return Err(Failure::blind("the RDS API was not asked"));

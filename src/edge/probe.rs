@@ -605,18 +605,14 @@ fn unfit(shape: &Shape) -> Option<String> {
 
 fn refused(error: &ConnectError) -> String {
     // Endpoint, database and role are the same each time.
-    clip(&error.cause.to_string())
+    printable(&error.cause.to_string())
 }
 
 fn failed(error: &tokio_postgres::Error) -> String {
-    clip(&match error.as_db_error() {
+    printable(&match error.as_db_error() {
         Some(db) => format!("{}: {}", db.code().code(), db.message()),
         None => error.to_string(),
     })
-}
-
-fn clip(text: &str) -> String {
-    crate::output::text::clip(&printable(text), 300)
 }
 
 #[cfg(test)]

@@ -6,12 +6,14 @@ pub mod masking;
 mod names;
 pub mod secret;
 mod side;
+mod size;
 mod status;
 mod version;
 
 pub use engine::{Engine, Replication};
 pub use lsn::Lsn;
-pub use names::{Arn, BadArn, quote_ident};
+pub use names::{Arn, BadArn, quote_ident, quote_literal};
 pub use side::{Phase, Side};
+pub use size::size;
 pub use status::{DeploymentStatus, MemberStatus};
 pub use version::{BadVersion, Newest, PgVersion, Requirement};

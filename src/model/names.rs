@@ -19,6 +19,11 @@ pub fn quote_ident(name: &str) -> String {
     }
 }
 
+/// A text as an SQL literal, for sessions with `standard_conforming_strings` on, as is usual.
+pub fn quote_literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
 /// An Amazon resource name: `arn:partition:service:region:account:resource`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -107,6 +112,7 @@ mod tests {
         assert_eq!(quote_ident("a.b"), "\"a.b\"");
         assert_eq!(quote_ident("1st"), "\"1st\"");
         assert_eq!(quote_ident(""), "\"\"");
+        assert_eq!(quote_literal("O'Brien"), "'O''Brien'");
     }
 
     #[test]

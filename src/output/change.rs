@@ -213,6 +213,18 @@ pub struct Told {
     pub proof: Proof,
 }
 
+/// A record in a format; `doc` is what people read of it.
+fn rendered(record: &impl Serialize, format: ChangeFormat, doc: impl FnOnce() -> Doc) -> String {
+    match format {
+        ChangeFormat::Json => {
+            let text = serde_json::to_string_pretty(record).expect("a change record is plain data");
+            format!("{text}\n")
+        }
+        ChangeFormat::Markdown => markdown::render(&doc()),
+        ChangeFormat::Html => html::render(doc()),
+    }
+}
+
 impl Change {
     /// Reads a journal. `file` is its name, for the reader.
     #[must_use]
@@ -372,14 +384,7 @@ impl Change {
     /// Renders it.
     #[must_use]
     pub fn render(&self, format: ChangeFormat) -> String {
-        match format {
-            ChangeFormat::Json => {
-                let text = serde_json::to_string_pretty(self).expect("a change record is plain data");
-                format!("{text}\n")
-            }
-            ChangeFormat::Markdown => markdown::render(&self.doc()),
-            ChangeFormat::Html => html::render(self.doc()),
-        }
+        rendered(self, format, || self.doc())
     }
 
     fn doc(&self) -> Doc {

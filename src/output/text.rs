@@ -2,28 +2,14 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
+pub(crate) use crate::model::size as bytes;
+
 /// `1 blocker`, `2 blockers`.
 pub(crate) fn count(n: u64, one: &str) -> String {
     if n == 1 {
         format!("1 {one}")
     } else {
         format!("{n} {one}s")
-    }
-}
-
-/// Bytes in the unit that reads best.
-pub(crate) fn bytes(n: u64) -> String {
-    let units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
-    let mut value = n as f64;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < units.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 {
-        format!("{n} bytes")
-    } else {
-        format!("{value:.1} {}", units[unit])
     }
 }
 

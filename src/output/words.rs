@@ -2,22 +2,12 @@
 
 use jiff::SignedDuration;
 
+pub(crate) use super::text::bytes;
+pub(crate) use crate::edge::connect::printable;
 use crate::switchover::{
     moment::LagLine,
     settle::{Eta, Trend},
 };
-
-/// `512 bytes`, `1.5 KiB`, `20.0 MiB`.
-pub(crate) fn bytes(bytes: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
-    let value = bytes as f64;
-    match bytes {
-        ..1024 => format!("{bytes} bytes"),
-        1024..1_048_576 => format!("{:.1} KiB", value / 1024.0),
-        1_048_576..1_073_741_824 => format!("{:.1} MiB", value / 1_048_576.0),
-        _ => format!("{:.1} GiB", value / 1_073_741_824.0),
-    }
-}
 
 /// `0.4 s`, `15 s`, `3:20 min`, `1:02:05 h`.
 pub(crate) fn seconds(time: SignedDuration) -> String {
@@ -59,11 +49,6 @@ pub(crate) fn sparkline(history: &[u64], limit: u64) -> String {
     let most = history.iter().copied().max().unwrap_or(0).max(limit).max(1);
     let step = |value: u64| usize::try_from(u128::from(value) * 7 / u128::from(most)).unwrap_or(7);
     history.iter().map(|value| STEPS[step(*value)]).collect()
-}
-
-/// A name from a database or from RDS, without control characters.
-pub(crate) fn printable(text: &str) -> String {
-    crate::edge::connect::printable(text)
 }
 
 #[cfg(test)]

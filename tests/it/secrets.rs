@@ -451,22 +451,24 @@ fn nothing_comes_out_of_secrets_manager_or_a_proxy() {
             r#"{{"ARN":"a","Name":"n","SecretString":"{{\"username\":\"greenlight\",\"password\":\"{MANAGED}\"}}"}}"#
         )
     };
-    let api = format!("http://{}", echo("200 OK", secret));
     let url = "postgres://greenlight@127.0.0.1:1/postgres";
-    let ran = run(
-        &[
-            "check",
-            "--blue-url",
-            url,
-            "--auth",
-            "secret:it",
-            "--region",
-            "eu-west-1",
-            "--endpoint-url",
-            &api,
-        ],
-        &AWS,
-    );
+    let ask = |api: String| {
+        run(
+            &[
+                "check",
+                "--blue-url",
+                url,
+                "--auth",
+                "secret:it",
+                "--region",
+                "eu-west-1",
+                "--endpoint-url",
+                &api,
+            ],
+            &AWS,
+        )
+    };
+    let ran = ask(format!("http://{}", echo("200 OK", secret)));
     assert_eq!(ran.code, Some(3), "{}", ran.said);
     assert!(
         ran.said.contains("refused the connection"),
@@ -475,21 +477,7 @@ fn nothing_comes_out_of_secrets_manager_or_a_proxy() {
     );
     // An answer that is no secret is not shown either.
     let nonsense = |_: &str| format!(r#"{{"ARN":"a","Name":"n","SecretString":"{MANAGED} and no JSON"}}"#);
-    let api = format!("http://{}", echo("200 OK", nonsense));
-    let ran = run(
-        &[
-            "check",
-            "--blue-url",
-            url,
-            "--auth",
-            "secret:it",
-            "--region",
-            "eu-west-1",
-            "--endpoint-url",
-            &api,
-        ],
-        &AWS,
-    );
+    let ran = ask(format!("http://{}", echo("200 OK", nonsense)));
     assert_eq!(ran.code, Some(3), "{}", ran.said);
 
     // A proxy that does not answer, and one that echoes.

@@ -158,11 +158,6 @@ impl Server {
         (SUPERUSER, &self.inner.superuser_password)
     }
 
-    /// A `postgres://` URL for the superuser.
-    pub fn superuser_url(&self, database: &str) -> String {
-        self.url(database, SUPERUSER, &self.inner.superuser_password)
-    }
-
     /// A `postgres://` URL.
     pub fn url(&self, database: &str, user: &str, password: &str) -> String {
         url::url(HOST, self.port(), database, user, password)

@@ -285,10 +285,7 @@ async fn find(
     process: &World,
     display: &Display,
 ) -> Result<Servers, Failure> {
-    let subject = TargetArgs {
-        deployment: Some(id.unwrap_or(&args.deployment).to_owned()),
-        ..TargetArgs::default()
-    };
+    let subject = TargetArgs::of_deployment(id.unwrap_or(&args.deployment));
     let progress = Progress::quiet_unless(display.is_live());
     let found = target::find(&subject, &args.aws, &args.databases, process, &progress).await;
     progress.finish();

@@ -226,10 +226,7 @@ impl<'a> Real<'a> {
             everything: false,
             only: &[],
         };
-        let subject = crate::cli::TargetArgs {
-            deployment: Some(self.config.identity.id.clone()),
-            ..Default::default()
-        };
+        let subject = crate::cli::TargetArgs::of_deployment(&self.config.identity.id);
         let databases = match phase {
             Phase::Verify => evidence::after_switchover(&self.args.databases, self.production()),
             _ => self.args.databases.clone(),

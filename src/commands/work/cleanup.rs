@@ -21,7 +21,7 @@ use crate::{
         rds::{Deployment, Topology},
     },
     gate,
-    model::{DeploymentStatus, Phase},
+    model::{DeploymentStatus, Phase, quote_literal},
     output::{View, text::wrap},
     report::Report,
     situation::Situation,
@@ -114,17 +114,13 @@ struct Old {
 
 impl Old {
     fn target(&self) -> TargetArgs {
-        let id = Some(self.id.clone());
-        match self.cluster {
-            true => TargetArgs {
-                cluster: id,
-                ..TargetArgs::default()
-            },
-            false => TargetArgs {
-                instance: id,
-                ..TargetArgs::default()
-            },
-        }
+        let mut target = TargetArgs::default();
+        let named = match self.cluster {
+            true => &mut target.subject.cluster,
+            false => &mut target.subject.instance,
+        };
+        *named = Some(self.id.clone());
+        target
     }
 }
 
@@ -222,10 +218,7 @@ async fn set_up(args: &CleanupArgs, world: &World) -> Result<Result<Ready, Exit>
     }
     let policy = check::policy(&args.policy)?;
     let files = show::files(&args.output)?;
-    let wanted = TargetArgs {
-        deployment: Some(args.deployment.clone()),
-        ..TargetArgs::default()
-    };
+    let wanted = TargetArgs::of_deployment(&args.deployment);
     let progress = Progress::start();
     let begun = clock::now();
     let found = target::find(&wanted, &args.aws, &args.databases, world, &progress).await;
@@ -561,10 +554,8 @@ async fn leftovers(args: &CleanupArgs, world: &World, blue: &TargetArgs) {
                            nobody's, as a role with rds_replication:",
             );
             for slot in slots {
-                let slot = slot.replace('\'', "''");
-                terminal::say(&format!(
-                    "  select pg_catalog.pg_drop_replication_slot('{slot}');"
-                ));
+                let slot = quote_literal(&slot);
+                terminal::say(&format!("  select pg_catalog.pg_drop_replication_slot({slot});"));
             }
         }
         Err(why) => terminal::say(&format!(

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Run, begin, config, failed, head, journal_path, place, read, show_report, take_up, tasks_of};
 use crate::{
-    cli::{CreateArgs, TargetArgs},
+    cli::{CreateArgs, SubjectArgs, TargetArgs},
     commands::{Failure, World, check, consent, show, switchover::signals::Signals, target},
     edge::{
         clock,
@@ -128,8 +128,11 @@ async fn set_up(args: &CreateArgs, world: &World) -> Result<Result<(Run, Task), 
     let policy = check::policy(&args.policy)?;
     let files = show::files(&args.output)?;
     let wanted = TargetArgs {
-        cluster: args.cluster.clone(),
-        instance: args.instance.clone(),
+        subject: SubjectArgs {
+            cluster: args.cluster.clone(),
+            instance: args.instance.clone(),
+            deployment: None,
+        },
         target_version: Some(version),
         target_parameter_group: args.target_parameter_group.clone(),
         ..TargetArgs::default()
@@ -308,10 +311,7 @@ fn card(facts: &Facts, task: &Task, journal: &std::path::Path) -> String {
 /// Waits until green follows blue closely: subscriptions ready, lag calm.
 async fn caught_up(args: &CreateArgs, world: &World, id: &str, name: &str) -> Result<Exit, Failure> {
     let policy = check::policy(&args.policy)?;
-    let wanted = TargetArgs {
-        deployment: Some(id.to_owned()),
-        ..TargetArgs::default()
-    };
+    let wanted = TargetArgs::of_deployment(id);
     let only: Vec<String> = CAUGHT_UP.iter().map(|id| (*id).to_owned()).collect();
     let begun = Instant::now();
     let most = Duration::from_secs(args.wait);

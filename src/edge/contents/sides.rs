@@ -7,7 +7,7 @@ use tokio_postgres::Error;
 use super::plan::Shape;
 use crate::{
     edge::{connect::Session, postgres::version},
-    model::Lsn,
+    model::{Lsn, quote_literal},
 };
 
 /// Keys of rows, as text.
@@ -77,7 +77,7 @@ impl Pair {
         let names: Vec<String> = slots
             .iter()
             .filter_map(|row| row.try_get::<_, String>(0).ok())
-            .map(|name| literal(&name))
+            .map(|name| quote_literal(&name))
             .collect();
         if names.is_empty() {
             return Ok(None);
@@ -222,7 +222,7 @@ fn key_values(shape: &Shape, key: &[String]) -> String {
         .key
         .iter()
         .zip(key)
-        .map(|(k, value)| format!("{}::{}", literal(value), k.type_name))
+        .map(|(k, value)| format!("{}::{}", quote_literal(value), k.type_name))
         .collect();
     values.join(", ")
 }
@@ -242,11 +242,6 @@ fn condition(shape: &Shape, range: &Range) -> String {
     } else {
         format!(" where {}", both.join(" and "))
     }
-}
-
-/// A string in SQL; the session has `standard_conforming_strings`.
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 fn lsn(row: Option<&tokio_postgres::Row>) -> Option<Lsn> {

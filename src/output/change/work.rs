@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::sections::{Block, Cell, ROWS, Section, Table, code, text, vouched, when};
-use super::{ChangeFormat, Doc, SCHEMA, Vouched, html, markdown};
+use super::{ChangeFormat, Doc, SCHEMA, Vouched};
 use crate::switchover::{
     evidence::{Answer, Consent, Readiness},
     journal::{Entry, Log},
@@ -75,14 +75,7 @@ impl WorkChange {
     /// Renders it.
     #[must_use]
     pub fn render(&self, format: ChangeFormat) -> String {
-        match format {
-            ChangeFormat::Json => {
-                let text = serde_json::to_string_pretty(self).expect("a change record is plain data");
-                format!("{text}\n")
-            }
-            ChangeFormat::Markdown => markdown::render(&self.doc()),
-            ChangeFormat::Html => html::render(self.doc()),
-        }
+        super::rendered(self, format, || self.doc())
     }
 
     fn doc(&self) -> Doc {
