@@ -20,6 +20,7 @@ mod harmless;
 mod journal;
 mod laws;
 mod machine;
+mod moto;
 mod oracle;
 mod output;
 mod plan;
