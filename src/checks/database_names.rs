@@ -19,7 +19,8 @@ fn verdict(name: &str) -> Option<(Level, String)> {
         let mut seen: Vec<char> = name.chars().filter(|c| refused(*c)).collect();
         seen.sort_unstable();
         seen.dedup();
-        seen.into_iter().map(|c| c.escape_debug().to_string()).collect::<Vec<_>>().join(" ")
+        let shown = |c: char| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() };
+        seen.into_iter().map(shown).collect::<Vec<_>>().join(" ")
     };
     let refused = odd(|c| matches!(c, '"' | '$'));
     if !refused.is_empty() {

@@ -109,6 +109,7 @@ checks! {
     rows "replication/tables-synchronised";
     judge "replication/replication-lag" => replication_lag;
 
+    judge "upgrade/target-version" => target_version;
     judge "upgrade/rds-extensions" => rds_extensions;
     judge "upgrade/database-names" => database_names;
     rows "upgrade/extensions-on-green";

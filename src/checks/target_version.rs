@@ -1,0 +1,43 @@
+//! The target lies above blue's version, and the catalogue knows its major.
+
+use super::Ctx;
+use crate::{
+    model::{Engine, Newest, Side},
+    verdict::{Finding, Judgement, Verdict},
+};
+
+pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
+    let pass = |note: String| Verdict::Pass { note: Some(note) };
+    let Some(source) = ctx.situation.source else {
+        return Verdict::unknown("blue", "blue's version is not known");
+    };
+    let Some(target) = ctx.situation.target else {
+        return pass("no target was given: what was judged holds for every one".to_owned());
+    };
+    let way = format!("{source} -> {target}");
+    for version in [source, target] {
+        if version.major > Newest::MAJOR {
+            let why = format!(
+                "this greenlight knows PostgreSQL up to {}: what {} removed or changed was not looked for",
+                Newest::MAJOR,
+                version.major,
+            );
+            return Verdict::unknown(way, why);
+        }
+    }
+    let down = target.major < source.major || target.minor.is_some() && target < source;
+    if !down {
+        return pass(way);
+    }
+    if ctx.situation.engine != Engine::Postgres {
+        return pass(format!("{way} is for upgrade-path to judge"));
+    }
+    let mut judgement = Judgement::new();
+    let message = format!("blue runs {source}: upgrades go only upwards, {target} lies below");
+    judgement.find(
+        Finding::new("target", message)
+            .on(Side::Blue)
+            .fix("-- choose a newer target: --target-version"),
+    );
+    judgement.done()
+}
