@@ -106,6 +106,14 @@ struct Slot {
     last_reply_seconds: Option<f64>,
 }
 
+/// A row of the probe `sessions`, as far as it is needed here.
+#[derive(Debug, Deserialize)]
+struct Worker {
+    database: Option<String>,
+    kind: Option<String>,
+    transaction_seconds: Option<f64>,
+}
+
 /// A row of the position.
 #[derive(Debug, Deserialize)]
 struct Position {
@@ -157,6 +165,7 @@ impl Moment {
         }
         let lag = self.lag(&answers, limits);
         let mut obstacles = self.silent(&answers);
+        obstacles.extend(self.applying(&answers, limits));
         obstacles.extend(self.checks(answers));
         (lag, obstacles)
     }
@@ -262,6 +271,28 @@ impl Moment {
             ))
         });
         silent.collect()
+    }
+
+    /// Apply workers that have been at one transaction for longer than lag may be. No position shows it: a slot confirms
+    /// what its worker has *received*, and while a transaction is open on blue that is nearly all of its log, so that a huge one
+    /// is behind by next to nothing for as long as green is at it.
+    #[must_use]
+    pub fn applying(&self, answers: &Answers, limits: &Limits) -> Vec<String> {
+        if self.situation.replication == Some(Replication::Physical) {
+            return Vec::new();
+        }
+        // What is hidden or was cut off, the checks of sessions say.
+        let workers: Vec<Worker> = rows(&answers.green, "sessions").unwrap_or_default();
+        let long = workers.into_iter().filter_map(|worker| {
+            let applies = worker.kind?.starts_with("logical replication");
+            let seconds = worker
+                .transaction_seconds
+                .filter(|s| *s > limits.time.as_secs_f64())?;
+            let database = worker.database.unwrap_or_default();
+            applies
+                .then(|| format!("green has been applying one transaction in {database} for {seconds:.0} s"))
+        });
+        long.collect()
     }
 
     /// What the fast checks find, or cannot tell.

@@ -10,6 +10,8 @@ use std::collections::VecDeque;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::model::size;
+
 /// How much lag is calm.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Limits {
@@ -93,8 +95,9 @@ impl Limits {
         match &sample.lag {
             Lag::Unknown { why } => Calm::No(format!("lag is unknown: {why}")),
             Lag::Worst { database, bytes, .. } if *bytes > self.bytes => Calm::No(format!(
-                "{database} is {bytes} bytes behind, more than {}",
-                self.bytes
+                "{database} is {} behind, more than {}",
+                size(*bytes),
+                size(self.bytes)
             )),
             Lag::Worst {
                 database,

@@ -78,7 +78,9 @@ pub(crate) async fn green(server: &Server, databases: usize) -> pg::Result<Optio
             healthy.unwrap_or_default()
         )));
     }
-    let writes = "select pid::text from pg_stat_activity where backend_type = 'client backend' and backend_xid is not null";
+    // The service's own sessions are no clients.
+    let writes = "select pid::text from pg_stat_activity where backend_type = 'client backend' and backend_xid is not null \
+                  and usesysid <> 10";
     let writes = texts(server, "postgres", writes).await?;
     if !writes.is_empty() {
         return Ok(Some(format!(

@@ -67,16 +67,28 @@ async fn lag_that_never_settles_is_refused_with_its_reason() {
         stage.sandbox.blue().expect("blue"),
         stage.sandbox.green().expect("green"),
     );
-    // The apply worker lives and waits for a lock: nothing is wrong but the lag.
+    // The apply worker lives and waits for a lock: nothing is wrong but the lag. It waits with the first transaction, so that
+    // of the second nothing is confirmed.
     let reader = green.connect("main").await.expect("a session");
     let hold = "begin; lock table orders in access exclusive mode";
     reader.batch_execute(hold).await.expect("locked");
+    let row = "insert into orders (customer_id, total) values (1, 1)";
+    blue.execute("main", row).await.expect("a row");
+    stage
+        .until("the worker waits", async || applies(&green).await)
+        .await;
     let rows =
         "insert into orders (customer_id, total) select 1 + n % 200, n from generate_series(1, 30000) n";
     blue.execute("main", rows).await.expect("rows");
-    let behind = stage.run("a.journal", &["--wait", "4s"]).await.with(20);
+    let behind = stage
+        .run(
+            "a.journal",
+            &["--wait", "4s", "--max-lag", "1h", "--max-lag", "1MB"],
+        )
+        .await
+        .with(20);
     // A quiet database may be named: its slot is confirmed only now and then.
-    behind.says("REFUSED").says("bytes behind, more than");
+    behind.says("REFUSED").says("behind, more than 1.0 MiB");
     assert_eq!(stage.asked(), 0);
 
     // Once it has caught up, the same journal goes on, and a lag in between begins the calm anew.
@@ -85,6 +97,50 @@ async fn lag_that_never_settles_is_refused_with_its_reason() {
     let ended = ended(run).await.with(0);
     let calm = ended.events().iter().filter(|e| e["event"] == "sample").count();
     assert!(calm >= 2, "it was watched");
+    assert_eq!(stage.asked(), 1);
+}
+
+/// Whether green's worker in the current database is in the middle of a transaction.
+async fn applies(green: &sandbox::pg::Server) -> bool {
+    let sql = "select count(*)::text from pg_stat_activity where backend_type like 'logical replication%' and xact_start is not null";
+    green.value("main", sql).await.expect("an answer").as_deref() != Some("0")
+}
+
+/// While a transaction is open on blue its log is confirmed as it goes, so that green is behind by next to nothing when it
+/// begins to apply it, however much that is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_huge_transaction_that_green_is_still_applying_is_no_calm() {
+    let stage = Stage::new(quiet()).await;
+    let (blue, green) = (
+        stage.sandbox.blue().expect("blue"),
+        stage.sandbox.green().expect("green"),
+    );
+    let reader = green.connect("main").await.expect("a session");
+    let hold = "begin; lock table orders in access exclusive mode";
+    reader.batch_execute(hold).await.expect("locked");
+    let writer = blue.connect("main").await.expect("a session");
+    let rows = "begin; insert into orders (customer_id, total) select 1 + n % 200, n from generate_series(1, 30000) n";
+    writer.batch_execute(rows).await.expect("rows");
+    // All of its log is confirmed before it is committed.
+    let behind = "select (max(pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)) < 65536)::text from pg_replication_slots";
+    stage
+        .until("the slots go along", async || {
+            blue.value("main", behind).await.expect("an answer").as_deref() == Some("true")
+        })
+        .await;
+    writer.batch_execute("commit").await.expect("committed");
+    stage
+        .until("the worker applies", async || applies(&green).await)
+        .await;
+    stage
+        .run("a.journal", &["--wait", "5s"])
+        .await
+        .with(20)
+        .says("green has been applying one transaction in main for");
+    assert_eq!(stage.asked(), 0);
+
+    reader.batch_execute("rollback").await.expect("let go");
+    stage.run("a.journal", &[]).await.with(0);
     assert_eq!(stage.asked(), 1);
 }
 
