@@ -262,6 +262,8 @@ fn server_refusal(server: &DbError, context: &Context<'_>) -> Cause {
             }
             "ClientAuthentication" => Cause::NotAllowedFromHere { said },
             "InitializeSessionUserId" => Cause::Role { said },
+            // Peer, ident, certificate, RADIUS and the like: passwords have a code of their own.
+            "auth_failed" => Cause::OtherLogin { said },
             _ => Cause::Server {
                 code: code.code().to_owned(),
                 said,

@@ -199,6 +199,8 @@ pub enum Cause {
     },
     #[error("user {user:?} logs in by IAM only: {said}")]
     WantsIam { user: String, said: String },
+    #[error("pg_hba.conf lets this user in by another way than a password: {said}")]
+    OtherLogin { said: String },
     #[error("there is no such role, or it may not log in: {said}")]
     Role { said: String },
     #[error("the server takes no unencrypted connection from here: {said}")]
@@ -291,6 +293,9 @@ impl Cause {
                  the host is the RDS endpoint and no other name for it"
             }
             Self::WantsIam { .. } => "use --auth iam, or a user without the role rds_iam",
+            Self::OtherLogin { .. } => {
+                "connect by TCP (host=…) with a password, or as the user that pg_hba.conf expects"
+            }
             Self::Role { .. } => "check the user's name and that it has LOGIN",
             Self::WantsTls { .. } => "use --tls-mode verify-full",
             Self::NotAllowedFromHere { .. } => {
@@ -342,6 +347,7 @@ impl Cause {
             Self::WrongPassword { .. } => "wrong-password",
             Self::IamRefused { .. } => "iam-refused",
             Self::WantsIam { .. } => "wants-iam",
+            Self::OtherLogin { .. } => "other-login",
             Self::Role { .. } => "no-role",
             Self::WantsTls { .. } => "wants-tls",
             Self::NotAllowedFromHere { .. } => "not-allowed-from-here",

@@ -301,6 +301,13 @@ async fn answers_that_a_real_server_gives_seldom() {
         ),
         (
             "28000",
+            "auth_failed",
+            "Peer authentication failed for user \"me\"",
+            "other-login",
+            false,
+        ),
+        (
+            "28000",
             "ClientAuthentication",
             "no pg_hba.conf entry for host \"10.0.0.1\", user \"me\", database \"d\", SSL off",
             "wants-tls",
