@@ -10,6 +10,7 @@ use aws_config::{AppName, BehaviorVersion, Region, SdkConfig, retry::RetryConfig
 use aws_sdk_rds::config::{ProvideCredentials as _, SharedCredentialsProvider};
 
 use super::{
+    answers,
     deadline::{self, Passed},
     env::Env,
 };
@@ -89,6 +90,7 @@ pub async fn load(settings: &AwsSettings, env: &Env) -> Result<SdkConfig, AwsErr
     }
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .app_name(AppName::new("greenlight").expect("letters only"))
+        .http_client(answers::client())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
         .timeout_config(
             TimeoutConfig::builder()
@@ -204,6 +206,11 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
         cause = next.source();
     }
     text
+}
+
+/// Whether a request is by https, or stays on this machine.
+pub(super) fn stays_private(url: &str) -> bool {
+    check_endpoint(url).is_ok()
 }
 
 fn check_endpoint(url: &str) -> Result<(), AwsError> {

@@ -217,7 +217,7 @@ async fn look(session: &Result<Session, ConnectError>, probe: &str) -> Fact<Rows
         .find(|p| p.name == probe)
         .and_then(|p| p.queries.iter().find(|q| q.runs_on(version(session))));
     match query {
-        Some(query) => match deadline::bound(postgres::probe(&session.client, query, u64::MAX >> 1)).await {
+        Some(query) => match deadline::bound(postgres::probe(session, query, u64::MAX >> 1)).await {
             Ok(fact) => fact,
             Err(passed) => Fact::unknown(Why::Timeout, format!("no answer yet when {passed}")),
         },

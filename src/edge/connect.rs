@@ -10,6 +10,7 @@
 
 mod classify;
 mod error;
+mod frames;
 mod settings;
 mod tunnel;
 mod wire;
@@ -446,7 +447,8 @@ async fn log_in(
     at: &wire::Progress,
 ) -> Result<Session, Cause> {
     let (stream, transport) = wire::dial(spec, at).await?;
-    let checked = Checked::new(stream);
+    let ended = Arc::new(OnceLock::new());
+    let checked = Checked::new(stream, Arc::clone(&ended));
     let first_words = checked.first_words();
 
     let mut config = Config::new();
@@ -489,7 +491,6 @@ async fn log_in(
     let reported = connection
         .parameter("default_transaction_read_only")
         .map(|value| value == "on");
-    let ended = Arc::new(OnceLock::new());
     let why = Arc::clone(&ended);
     let scrubbed = credentials.password.clone();
     let task = tokio::spawn(async move {

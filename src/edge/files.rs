@@ -1,9 +1,14 @@
-//! Files: read whole, written whole. What may hold names of databases is readable by its owner alone.
+//! Files: read whole, written whole, never without an end. What may hold names of databases is readable by its owner alone.
 
 use std::{
-    io::{self, Write as _},
+    io::{self, Read, Write as _},
     path::{Path, PathBuf},
 };
+
+/// Bytes of a file that is read whole: the facts of hundreds of thousands of tables.
+const LONGEST: u64 = 256 << 20;
+/// The same for what people write by hand, such as password files.
+const LONGEST_BY_HAND: u64 = 4 << 20;
 
 /// A file that could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -23,16 +28,43 @@ pub struct FileError {
 /// Where it cannot be read or is not UTF-8.
 #[expect(clippy::disallowed_methods, reason = "this is the place that may")]
 pub fn read(path: &Path) -> Result<String, FileError> {
-    let text = if path == Path::new("-") {
-        io::read_to_string(io::stdin())
+    let bytes = if path == Path::new("-") {
+        whole(io::stdin().lock(), LONGEST)
     } else {
-        std::fs::read_to_string(path)
+        std::fs::File::open(path).and_then(|file| whole(file, LONGEST))
     };
+    let text = bytes.and_then(|bytes| {
+        String::from_utf8(bytes)
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8"))
+    });
     text.map_err(|source| FileError {
         action: "read",
         path: path.to_owned(),
         source,
     })
+}
+
+/// The bytes of a file that somebody has written by hand, in whatever encoding.
+///
+/// # Errors
+/// Where it cannot be read, or is longer than anybody writes.
+#[expect(clippy::disallowed_methods, reason = "this is the place that may")]
+pub fn bytes_by_hand(path: &Path) -> io::Result<Vec<u8>> {
+    whole(std::fs::File::open(path)?, LONGEST_BY_HAND)
+}
+
+/// All there is, which may be `most` bytes: a device or a pipe may never end.
+fn whole(from: impl Read, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = from.take(most + 1).read_to_end(&mut bytes)?;
+    if read as u64 > most {
+        let why = format!(
+            "it is longer than {} MiB, which greenlight does not read",
+            most >> 20
+        );
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+    }
+    Ok(bytes)
 }
 
 /// Reads a text file where there is one.
@@ -76,18 +108,55 @@ pub fn write(path: &Path, text: &str) -> Result<(), FileError> {
     })
 }
 
-/// Adds to the end of a file, which is made where there is none.
+/// Adds to the end of somebody's file as it is, such as a runner's summary; it is made, for its owner alone, where there is none.
 ///
 /// # Errors
 /// Where it cannot be written.
 pub fn append(path: &Path, text: &str) -> Result<(), FileError> {
-    let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+    let file = at_the_end(path);
     file.and_then(|mut file| file.write_all(text.as_bytes()))
         .map_err(|source| FileError {
             action: "write",
             path: path.to_owned(),
             source,
         })
+}
+
+/// The same for a file of our own: readable by its owner alone from now on, and no link to somebody else's.
+///
+/// # Errors
+/// Where it cannot be written, or is a link.
+pub fn append_to_own(path: &Path, text: &str) -> Result<(), FileError> {
+    let written = at_the_end(path).and_then(|mut file| {
+        is_itself(path, &file)?;
+        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+        file.write_all(text.as_bytes())
+    });
+    written.map_err(|source| FileError {
+        action: "write",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn at_the_end(path: &Path) -> io::Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+}
+
+/// What was opened is what stands there, and not what a link leads to. Asked after opening, so that nothing can come in between.
+fn is_itself(path: &Path, file: &std::fs::File) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    let (named, opened) = (std::fs::symlink_metadata(path)?, file.metadata()?);
+    if (named.dev(), named.ino()) == (opened.dev(), opened.ino()) {
+        Ok(())
+    } else {
+        Err(io::Error::other("it is a link to another file; remove it"))
+    }
 }
 
 fn write_whole(path: &Path, text: &str) -> io::Result<()> {

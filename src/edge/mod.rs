@@ -1,5 +1,6 @@
 //! The edge: the only place that talks to networks, files, clocks and terminals. Everything else is pure.
 
+pub mod answers;
 pub mod auth;
 pub mod aws;
 pub mod blue_lock;

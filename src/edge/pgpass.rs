@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::env::Env;
+use super::{env::Env, files};
 use crate::model::secret::Secret;
 
 /// Rights of group and others, none of which the file may give.
@@ -64,11 +64,8 @@ pub fn path(given: Option<&Path>, env: &Env) -> Option<PathBuf> {
 }
 
 /// Looks a connection up in a password file.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "rights are looked at before anything is read"
-)]
 pub fn lookup(path: &Path, key: Key<'_>) -> Lookup {
+    // Rights are looked at before anything is read.
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Lookup::NoFile,
@@ -92,7 +89,7 @@ pub fn lookup(path: &Path, key: Key<'_>) -> Lookup {
             mode = metadata.mode() & 0o7777,
         ));
     }
-    match fs::read(path) {
+    match files::bytes_by_hand(path) {
         Ok(bytes) => find(&String::from_utf8_lossy(&bytes), key).map_or(Lookup::NoLine, Lookup::Found),
         Err(error) => Lookup::NotUsed(format!(
             "password file {} cannot be read: {error}",

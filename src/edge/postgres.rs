@@ -162,7 +162,24 @@ fn root(error: &dyn std::error::Error) -> String {
 }
 
 /// Runs one probe.
-pub async fn probe(client: &Client, query: &Query, evidence_rows: u64) -> Fact<Rows> {
+pub async fn probe(session: &Session, query: &Query, evidence_rows: u64) -> Fact<Rows> {
+    match (
+        probe_of(&session.client, query, evidence_rows).await,
+        session.ended_because(),
+    ) {
+        // The driver tells whoever waits no more than that the connection is closed.
+        (
+            Fact::Unknown {
+                why: Why::Unreachable,
+                detail,
+            },
+            Some(because),
+        ) if !detail.contains(because) => Fact::unknown(Why::Unreachable, format!("{detail}: {because}")),
+        (fact, _) => fact,
+    }
+}
+
+async fn probe_of(client: &Client, query: &Query, evidence_rows: u64) -> Fact<Rows> {
     // A page's own limit above the usual one is what its judge needs; the usual one follows the manners.
     let limit = query.limit.map(|n| {
         if n == crate::facts::EVIDENCE_ROWS {
@@ -197,7 +214,7 @@ async fn probes(
 ) -> BTreeMap<ProbeName, Fact<Rows>> {
     // Each on its own: what was answered before the time was up stays.
     let asked = list.iter().map(async |(name, query)| {
-        let asked = probe(&session.client, query, manners.evidence_rows);
+        let asked = probe(session, query, manners.evidence_rows);
         let fact = match deadline::bound(tokio::time::timeout(manners.per_database, asked)).await {
             Ok(Ok(fact)) => fact,
             Ok(Err(_)) => {

@@ -144,9 +144,7 @@ impl Sampler {
                 _ => connect(&line.spec).await.map_err(|e| e.fact::<Probes>())?,
             };
             let queries = self.queries(line.side, &session);
-            let asked = queries
-                .iter()
-                .map(|(_, query)| probe(&session.client, query, ALL_ROWS));
+            let asked = queries.iter().map(|(_, query)| probe(&session, query, ALL_ROWS));
             let answers = join_all(asked).await;
             let answers = queries.into_iter().map(|(name, _)| name).zip(answers).collect();
             Ok::<_, Fact<Probes>>((session, answers))

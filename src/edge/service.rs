@@ -4,11 +4,11 @@
 //! a service that is not there is looked for in `$PGSYSCONFDIR/pg_service.conf`. Unlike libpq no system folder is compiled in.
 
 use std::{
-    fmt, fs, io,
+    fmt, io,
     path::{Path, PathBuf},
 };
 
-use super::env::Env;
+use super::{env::Env, files};
 
 /// One setting as written, with its place. `Debug` leaves the value out.
 #[derive(Clone, PartialEq, Eq)]
@@ -73,7 +73,6 @@ pub enum ServiceError {
 ///
 /// # Errors
 /// When no file has it, or a file on the way cannot be read or understood.
-#[expect(clippy::disallowed_methods, reason = "this is the file's one reader")]
 pub fn find(name: &str, env: &Env) -> Result<Service, ServiceError> {
     let own = env
         .get("PGSERVICEFILE")
@@ -84,7 +83,7 @@ pub fn find(name: &str, env: &Env) -> Result<Service, ServiceError> {
         .map(|folder| Path::new(folder).join("pg_service.conf"));
     let files: Vec<PathBuf> = own.into_iter().chain(system).collect();
     for file in &files {
-        let text = match fs::read(file) {
+        let text = match files::bytes_by_hand(file) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => {
@@ -162,6 +161,8 @@ fn section(text: &str, name: &str) -> Result<Option<Vec<Entry>>, (usize, &'stati
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "tests make files")]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const TEXT: &str = "# all of them\n[other]\nhost=wrong\nthis line is odd\n\n[blue]\n# the old one\n  host=blue.example\nport=5433\n\

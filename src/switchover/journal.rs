@@ -22,6 +22,8 @@ use super::record::{Actor, FORMAT, Header, KINDS, Record};
 
 /// What the first record has for `prev`.
 const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+/// Bytes of a journal: days of progress, and the evidence of each decision.
+const LONGEST: u64 = 64 << 20;
 /// `,"hash":"` + 64 digits + `"}`
 const HASH_LENGTH: usize = 9 + 64 + 2;
 
@@ -230,14 +232,13 @@ impl<R: Kinds> Journal<R> {
             source,
         };
         // Before the lock: taking that would leave a lock file beside a journal that does not exist.
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .append(true)
             .open(path)
             .map_err(io)?;
         let lock = FileLock::take(path, by)?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(io)?;
+        let bytes = whole(&file).map_err(io)?;
         let log = parse_as(path, &bytes)?;
         if log.torn > 0 {
             file.set_len(log.length).map_err(io)?;
@@ -322,11 +323,23 @@ pub fn read(path: &Path) -> Result<Log, JournalError> {
 /// If it cannot be read or does not verify.
 pub fn read_as<R: Kinds>(path: &Path) -> Result<Log<R>, JournalError> {
     #[expect(clippy::disallowed_methods, reason = "the journal is a file of its own kind")]
-    let bytes = std::fs::read(path).map_err(|source| JournalError::Io {
+    let bytes = File::open(path).and_then(whole);
+    let bytes = bytes.map_err(|source| JournalError::Io {
         path: path.into(),
         source,
     })?;
     parse_as(path, &bytes)
+}
+
+/// All bytes of a journal; a file that somebody has put in its place may never end.
+fn whole(file: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = file.take(LONGEST + 1).read_to_end(&mut bytes)?;
+    if read as u64 > LONGEST {
+        let why = format!("it is longer than {} MiB, which no journal is", LONGEST >> 20);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+    }
+    Ok(bytes)
 }
 
 /// Verifies the bytes of a journal. `path` is for messages only.

@@ -17,6 +17,9 @@ use super::record::Actor;
 /// <https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS>
 pub const DATABASE: &str = "postgres";
 
+/// Bytes of a lock file that are read to tell who has it; anybody may have written them.
+const LONGEST_HOLDER: u64 = 4096;
+
 /// Takes the lock. `$1` is [`AdvisoryKey::value`]. On a session of its own and straight to the writer: behind a
 /// transaction-pooling proxy a session lock belongs to nobody in particular.
 pub const TAKE_SQL: &str = "select pg_catalog.pg_try_advisory_lock($1::bigint)";
@@ -129,6 +132,7 @@ impl FileLock {
             Err(TryLockError::WouldBlock) => {
                 let mut text = String::new();
                 let holder = file
+                    .take(LONGEST_HOLDER)
                     .read_to_string(&mut text)
                     .ok()
                     .and_then(|_| serde_json::from_str::<Actor>(&text).ok())

@@ -19,6 +19,7 @@ mod fuzz;
 mod harmless;
 mod journal;
 mod laws;
+mod limits;
 mod machine;
 mod moto;
 mod oracle;

@@ -372,6 +372,32 @@ fn plain_http_leaves_the_machine_in_no_command() {
     }
 }
 
+/// The SDK takes an endpoint of each service from the environment and the profile.
+#[test]
+fn no_service_is_asked_by_plain_http() {
+    let here = tempfile::tempdir().expect("a folder");
+    let aws = [
+        ("AWS_ACCESS_KEY_ID", "AKIASANDBOXSANDBOX00"),
+        ("AWS_SECRET_ACCESS_KEY", "opens-nothing"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("AWS_REGION", "eu-west-1"),
+    ];
+    let theirs = ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://10.0.0.1:80");
+    let env: Vec<(&str, &str)> = aws.into_iter().chain([theirs]).collect();
+    let url = "postgres://greenlight@127.0.0.1:1/app";
+    let ran = greenlight(
+        here.path(),
+        &["check", "--blue-url", url, "--auth", "secret:it"],
+        &env,
+    );
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("http://10.0.0.1:80 is plain http"),
+        "{}",
+        ran.stderr
+    );
+}
+
 /// A root and a server's certificate that end in forty days: each is told once, and the look goes on.
 #[test]
 fn certificates_that_end_soon_are_told() {

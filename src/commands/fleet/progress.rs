@@ -93,6 +93,6 @@ impl Finished {
         // It begins with a line break, so that a line that was cut off spoils no other.
         let text = format!("\n{}", serde_json::to_string(&line).expect("texts are JSON"));
         let _one = self.writing.lock();
-        files::append(&self.path, &text)
+        files::append_to_own(&self.path, &text)
     }
 }

@@ -10,7 +10,7 @@ use std::{
     path::Path,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU8, Ordering},
     },
     task::{Context, Poll},
@@ -26,7 +26,7 @@ use tokio::{
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{Cause, ConnectSpec, Phase, Transport, classify, error::printable, within};
+use super::{Cause, ConnectSpec, Phase, Transport, classify, error::printable, frames::Frames, within};
 use crate::edge::tls::TlsMode;
 
 /// SSLRequest: length 8, code 80877103
@@ -270,12 +270,15 @@ fn greeting(bytes: &[u8]) -> String {
     printable(&String::from_utf8_lossy(&bytes[..bytes.len().min(GREETING)]))
 }
 
-/// A stream whose first bytes must be those of a PostgreSQL server. Without this, the driver would take any five bytes for a
-/// header and wait for as many bytes as they seem to announce.
+/// A stream whose first bytes must be those of a PostgreSQL server, and whose answers must not be endless. Without this, the driver
+/// would take any five bytes for a header and wait for as many bytes as they seem to announce.
 pub(super) struct Checked {
     stream: Stream,
     head: Vec<u8>,
     first_words: FirstWords,
+    frames: Frames,
+    /// Why the session ended, where that was found here.
+    ended: Arc<OnceLock<String>>,
     shut: bool,
 }
 
@@ -290,11 +293,13 @@ impl FirstWords {
 }
 
 impl Checked {
-    pub(super) fn new(stream: Stream) -> Self {
+    pub(super) fn new(stream: Stream, ended: Arc<OnceLock<String>>) -> Self {
         Self {
             stream,
             head: Vec::new(),
             first_words: FirstWords::default(),
+            frames: Frames::default(),
+            ended,
             shut: false,
         }
     }
@@ -303,8 +308,18 @@ impl Checked {
         self.first_words.clone()
     }
 
-    /// Looks at bytes that have just come in, until the first header is complete.
+    /// Looks at bytes that have just come in.
     fn check(&mut self, fresh: &[u8]) -> io::Result<()> {
+        self.check_head(fresh)?;
+        self.frames.count(fresh).map_err(|why| {
+            // Told before the driver hangs up, since whoever waits for an answer only learns that.
+            let _first = self.ended.set(why.clone());
+            io::Error::other(why)
+        })
+    }
+
+    /// Until the first header is complete.
+    fn check_head(&mut self, fresh: &[u8]) -> io::Result<()> {
         if self.head.len() >= 5 || fresh.is_empty() {
             return Ok(());
         }
@@ -423,7 +438,8 @@ mod tests {
         // The stream itself is never read here.
         let (near, _far) = std::os::unix::net::UnixStream::pair().expect("a pair of sockets");
         near.set_nonblocking(true).expect("non-blocking");
-        let mut checked = Checked::new(Stream::Unix(UnixStream::from_std(near).expect("a socket")));
+        let near = UnixStream::from_std(near).expect("a socket");
+        let mut checked = Checked::new(Stream::Unix(near), Arc::default());
         let words = checked.first_words();
         chunks
             .iter()

@@ -3,7 +3,7 @@
 //! A single look is retried by the SDK. A reader of a whole [`Region`] takes turns of the account's [`Limiter`], retries
 //! by it, and answers from what was read once for all.
 
-use std::{error::Error, fmt::Debug, sync::Arc};
+use std::{collections::BTreeSet, error::Error, fmt::Debug, sync::Arc};
 
 use aws_sdk_rds::{
     Client,
@@ -20,7 +20,7 @@ use super::{
     region::Region,
 };
 use crate::{
-    edge::deadline,
+    edge::{answers, deadline},
     facts::{
         Fact, Why,
         rds::{Cluster, Deployment, Instance, ParameterGroup},
@@ -40,6 +40,9 @@ pub(super) use page;
 
 /// RDS throttles an account's Describe calls together: a checking tool must not starve the rest.
 const AT_ONCE: usize = 6;
+/// Pages of one question, of 100 records each: far more than the largest account has.
+const MOST_PAGES: usize = 1000;
+
 /// Asks one Region.
 pub(super) struct Reader {
     pub(super) client: Client,
@@ -159,20 +162,30 @@ impl Reader {
         E: ProvideErrorMetadata + Error + 'static,
         R: Debug + 'static,
     {
-        let mut all = Vec::new();
-        let mut marker: Option<String> = None;
-        loop {
-            let call = Box::pin(self.ask(action, async || page(marker.clone()).await));
-            let (found, next) = call.await?;
-            all.extend(found.unwrap_or_default());
-            match next.filter(|next| !next.is_empty()) {
-                None => return Ok(all),
-                next if next == marker => {
+        answers::of_one_question(async {
+            let mut all = Vec::new();
+            let mut seen: BTreeSet<String> = BTreeSet::new();
+            let mut marker: Option<String> = None;
+            loop {
+                let call = Box::pin(self.ask(action, async || page(marker.clone()).await));
+                let (found, next) = call.await?;
+                all.extend(found.unwrap_or_default());
+                let Some(next) = next.filter(|next| !next.is_empty()) else {
+                    return Ok(all);
+                };
+                if !seen.insert(next.clone()) {
                     return Err(unusable(action, "the same page again and again".to_owned()));
                 }
-                next => marker = next,
+                if seen.len() >= MOST_PAGES {
+                    return Err(unusable(
+                        action,
+                        format!("more than {MOST_PAGES} pages, without an end"),
+                    ));
+                }
+                marker = Some(next);
             }
-        }
+        })
+        .await
     }
 
     /// Clusters: one by name or ARN, those of a clone group, or all.

@@ -4,7 +4,7 @@
 //! left out when they are loaded, and those that end soon can be listed.
 
 use std::{
-    fmt, fs,
+    fmt,
     path::{Path, PathBuf},
     sync::{Arc, LazyLock},
 };
@@ -14,7 +14,7 @@ use rustls::RootCertStore;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::edge::clock;
+use crate::edge::{clock, files};
 
 const BUNDLED: &str = include_str!("../../../certs/rds-roots.pem");
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
@@ -128,13 +128,10 @@ impl Roots {
     ///
     /// # Errors
     /// When the file cannot be read, a block is broken, or nothing usable is left; see [`RootsError`].
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "read as bytes: the text around certificates may be in any encoding"
-    )]
     pub fn from_file(file: impl Into<PathBuf>) -> Result<Self, RootsError> {
         let file = file.into();
-        match fs::read(&file) {
+        // As bytes: the text around certificates may be in any encoding.
+        match files::bytes_by_hand(&file) {
             Ok(bytes) => Self::from_pem(file, &bytes),
             Err(error) => Err(RootsError::Read { file, error }),
         }
