@@ -3,9 +3,13 @@
 //! Pages are compiled into the binary, so a page that cannot be read is a defect of greenlight and a failing test, never
 //! a user's error.
 
+mod conditions;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+
+pub use conditions::{CONDITIONS, conditions};
 
 use crate::{
     facts::EVIDENCE_ROWS,
@@ -107,6 +111,8 @@ pub struct Query {
     pub when: Option<Requirement>,
     /// Rows that travel; `None` for all.
     pub limit: Option<u64>,
+    /// Without which there are no rows: a boolean expression in SQL, which costs next to nothing.
+    pub only_if: Option<String>,
     /// A `select` without a final semicolon.
     pub sql: String,
 }
@@ -245,6 +251,11 @@ fn query(page: &str, default_name: &str, default_limit: u64, block: &Block) -> R
         .attribute("limit")
         .map_or(Ok(default_limit), str::parse::<u64>)
         .map_err(|e| bad(format!("limit: {e}")))?;
+    let only_if = block
+        .attribute("only-if")
+        .map(conditions::any_of)
+        .transpose()
+        .map_err(&bad)?;
     let probe = match block.attribute("probe") {
         Some(name) => format!("{default_name}/{name}"),
         None => default_name.to_owned(),
@@ -257,6 +268,7 @@ fn query(page: &str, default_name: &str, default_limit: u64, block: &Block) -> R
         probe,
         when,
         limit: (limit > 0).then_some(limit),
+        only_if,
         sql,
     })
 }
@@ -402,7 +414,7 @@ Prose.
 select 1
 ```
 
-```sql probe=new when=">=13"
+```sql probe=new when=">=13" only-if="functions, triggers"
 select 2
 ```
 
@@ -434,6 +446,13 @@ verdict = "fail"
                 && !page.queries[1].runs_on(PgVersion::new(12, 22))
         );
         assert_eq!(page.queries[1].limit, Some(EVIDENCE_ROWS));
+        assert_eq!(page.queries[0].only_if, None);
+        let condition = page.queries[1].only_if.as_deref().expect("a condition");
+        assert!(
+            condition.contains("pg_proc")
+                && condition.contains("\nor exists")
+                && condition.contains("pg_trigger")
+        );
         assert_eq!(page.section("Fix"), Some("Do it."));
         assert_eq!(page.scenarios.len(), 1);
         assert!(page.scenarios[0].blocks[0].is("toml expect"));
@@ -449,6 +468,8 @@ verdict = "fail"
                 .contains("levle")
         );
         assert!(Page::parse("schema/thing", &PAGE.replace("select 2", "select 2;")).is_err());
+        let unheard = Page::parse("schema/thing", &PAGE.replace("triggers", "trigers")).expect_err("a typo");
+        assert!(unheard.to_string().contains("trigers"));
         assert!(Page::parse("schema/thing", PAGE.strip_prefix("+++\n").expect("a header")).is_err());
     }
 

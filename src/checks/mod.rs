@@ -273,8 +273,11 @@ pub fn fingerprint() -> String {
     use sha2::{Digest as _, Sha256};
     let mut hash = Sha256::new();
     let pages = REGISTERED.iter().map(|(path, text, _)| (*path, *text));
-    let version = [("version", env!("CARGO_PKG_VERSION"))];
-    for (name, text) in version.into_iter().chain(pages).chain(SHARED.iter().copied()) {
+    let whole = [
+        ("version", env!("CARGO_PKG_VERSION")),
+        ("_conditions", crate::catalogue::CONDITIONS),
+    ];
+    for (name, text) in whole.into_iter().chain(pages).chain(SHARED.iter().copied()) {
         for part in [name, text] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());

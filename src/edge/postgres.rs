@@ -4,6 +4,8 @@
 //! its probes pipelined in a single trip; a bounded number of connections, never the server's last ones; whatever goes
 //! wrong becomes an unknown fact with its reason.
 
+mod conditional;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::{StreamExt as _, future::join_all, stream};
@@ -120,12 +122,12 @@ pub fn wrapped(sql: &str, limit: Option<u64>) -> String {
     match limit {
         Some(n) => format!(
             "select pg_catalog.json_build_object('total', pg_catalog.count(*), 'rows', \
-             coalesce(pg_catalog.json_agg(pg_catalog.row_to_json(w.probe_row)) filter (where w.nth <= {n}), '[]'))::text \
+             coalesce(pg_catalog.json_agg(pg_catalog.row_to_json(w.probe_row)) filter (where w.nth <= {n}), '[]'))::text as answer \
              from (select pg_catalog.row_number() over () as nth, probe_row from (\n{sql}\n) probe_row) w"
         ),
         None => format!(
             "select pg_catalog.json_build_object('total', pg_catalog.count(*), 'rows', \
-             coalesce(pg_catalog.json_agg(pg_catalog.row_to_json(probe_row)), '[]'))::text from (\n{sql}\n) probe_row"
+             coalesce(pg_catalog.json_agg(pg_catalog.row_to_json(probe_row)), '[]'))::text as answer from (\n{sql}\n) probe_row"
         ),
     }
 }
@@ -188,22 +190,37 @@ async fn probe_of(client: &Client, query: &Query, evidence_rows: u64) -> Fact<Ro
             n
         }
     });
-    let answer = client.query_typed(&wrapped(&query.sql, limit), &[]).await;
-    let text: &str = match answer.as_deref() {
-        Ok([row]) => match row.try_get(0) {
-            Ok(text) => text,
-            Err(e) => return Fact::unknown(Why::Error, root(&e)),
+    let whole = wrapped(&query.sql, limit);
+    let answer = match &query.only_if {
+        None => ask(client, &whole).await,
+        Some(condition) => match ask(client, &conditional::statement(condition, &whole)).await {
+            // Perhaps the means are refused and not the question: then it is asked without them.
+            Err(e) if e.code().is_some_and(conditional::refuses) => ask(client, &whole).await,
+            answer => answer
+                .map(|xml| Some(xml.map_or_else(|| NOTHING.to_owned(), |xml| conditional::answer(&xml)))),
         },
-        Ok(_) => return Fact::unknown(Why::Error, "the server did not answer with one row"),
-        Err(e) => return reason(e),
     };
-    match serde_json::from_str::<Rows>(text) {
+    let text = match answer {
+        Ok(Some(text)) => text,
+        Ok(None) => return Fact::unknown(Why::Error, "the server did not answer with one text"),
+        Err(e) => return reason(&e),
+    };
+    match serde_json::from_str::<Rows>(&text) {
         Ok(mut rows) => {
             rows.rows.iter_mut().for_each(masking::row);
             Fact::Known(rows)
         }
         Err(e) => Fact::unknown(Why::Error, format!("the server's answer is no JSON: {e}")),
     }
+}
+
+/// The answer of a query whose condition does not hold.
+const NOTHING: &str = r#"{"total": 0, "rows": []}"#;
+
+/// The only value of the only row; none where it is null.
+async fn ask(client: &Client, sql: &str) -> Result<Option<String>, tokio_postgres::Error> {
+    let rows = client.query_typed(sql, &[]).await?;
+    rows.first().map_or(Ok(None), |row| row.try_get(0))
 }
 
 /// Runs all probes of a list at once on one connection.

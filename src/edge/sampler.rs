@@ -129,6 +129,7 @@ impl Sampler {
                 probe: POSITION.to_owned(),
                 when: None,
                 limit: None,
+                only_if: None,
                 sql: POSITION_SQL.to_owned(),
             };
             queries.push((query.probe.clone(), query));

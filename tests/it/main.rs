@@ -9,6 +9,7 @@ mod capacity;
 mod catalogue;
 mod change;
 mod cli;
+mod conditions;
 mod contents;
 mod deadline;
 mod drift;

@@ -1,0 +1,139 @@
+//! Conditions of queries, held against the queries: wherever one says that there are no rows, there are none.
+//!
+//! [`contradictions`] is asked in the databases of the scenarios, each on one of the majors, for every query of the catalogue.
+
+use futures_util::future::join_all;
+use greenlight::{
+    catalogue::{Query, Scope, conditions},
+    checks,
+    edge::{connect::ConnectSpec, connect::connect, postgres},
+    facts::{Fact, Rows},
+};
+use sandbox::pg::{Server, ServerOptions, block_on};
+
+use crate::support::{checking_role, spec};
+
+/// Every query with a condition that is asked in each database.
+fn conditional() -> impl Iterator<Item = &'static Query> {
+    let pages = checks::all()
+        .iter()
+        .filter(|c| c.page.header.scope == Scope::Database)
+        .flat_map(|c| &c.page.queries);
+    let shared = checks::shared_probes()
+        .iter()
+        .filter(|p| p.scope == Scope::Database)
+        .flat_map(|p| &p.queries);
+    pages.chain(shared).filter(|q| q.only_if.is_some())
+}
+
+/// Where a query with its condition and the same query without it tell different things of one database.
+pub(crate) async fn contradictions(database: &ConnectSpec) -> Result<(), String> {
+    let told = contradictions_of(database, conditional()).await;
+    if told.is_empty() {
+        Ok(())
+    } else {
+        Err(told.join("\n  "))
+    }
+}
+
+async fn contradictions_of<'a>(
+    database: &ConnectSpec,
+    queries: impl Iterator<Item = &'a Query>,
+) -> Vec<String> {
+    let session = connect(database).await.expect("a session");
+    let version = postgres::version(&session);
+    let asked = queries.filter(|q| q.runs_on(version)).map(async |query| {
+        let plain = Query {
+            only_if: None,
+            ..query.clone()
+        };
+        let with = postgres::probe(&session.client, query, 200).await;
+        let without = postgres::probe(&session.client, &plain, 200).await;
+        (!agree(&with, &without)).then(|| format!("{}: {with:?}, but in truth {without:?}", query.probe))
+    });
+    join_all(asked).await.into_iter().flatten().collect()
+}
+
+/// Ages move on between two looks, counts do not. What cannot be read may still be known to be nothing.
+fn agree(with: &Fact<Rows>, without: &Fact<Rows>) -> bool {
+    match (with, without) {
+        (Fact::Known(with), Fact::Known(without)) => {
+            with.total == without.total && with.rows.len() == without.rows.len()
+        }
+        (Fact::Known(with), Fact::Unknown { .. }) => with.total == 0,
+        (Fact::Unknown { why, .. }, Fact::Unknown { why: plain, .. }) => why == plain,
+        (Fact::Unknown { .. }, Fact::Known(_)) => false,
+    }
+}
+
+async fn server(things: &str) -> Server {
+    let server = Server::start(ServerOptions::new(16)).await.expect("a server");
+    checking_role(&server).await;
+    server.execute("postgres", things).await.expect("things");
+    server
+}
+
+/// Text that every escaping on the way could break.
+const HOSTILE: &str = r#"
+create function "<&amp;>""']]> $probe$ é" () returns int language plpgsql as
+    $f$ begin /* </answer> */ raise notice '&lt; % %', E'\r\n', current_setting('old_snapshot_threshold'); return 1; end $f$"#;
+
+#[test]
+fn a_wrong_condition_is_found_out() {
+    block_on(async {
+        let server = server(HOSTILE).await;
+        let database = spec(&server, "greenlight");
+        assert_eq!(contradictions(&database).await, Ok(()));
+        // Planted: a condition that does not cover what its query finds, and one that fails.
+        let bodies = conditional()
+            .find(|q| q.probe == "function-bodies")
+            .expect("the query");
+        for (condition, said) in [
+            (&*conditions()["triggers"], "total: 0"),
+            ("1 / (random() * 0)::int = 1", "22012"),
+        ] {
+            let wrong = Query {
+                only_if: Some(condition.to_owned()),
+                ..bodies.clone()
+            };
+            let told = contradictions_of(&database, std::iter::once(&wrong)).await;
+            assert!(
+                matches!(&told[..], [one] if one.contains("function-bodies: ") && one.contains(said)),
+                "{told:?}"
+            );
+        }
+    });
+}
+
+#[test]
+fn answers_are_the_same_without_the_function_that_conditions_need() {
+    block_on(async {
+        let server = server(HOSTILE).await;
+        let session = connect(&spec(&server, "greenlight")).await.expect("a session");
+        let bodies = conditional()
+            .find(|q| q.probe == "function-bodies")
+            .expect("the query");
+        let before = postgres::probe(&session.client, bodies, 200).await;
+        let revoke = "revoke execute on function query_to_xml(text, boolean, boolean, text) from public";
+        server.execute("postgres", revoke).await.expect("a revoke");
+        let after = postgres::probe(&session.client, bodies, 200).await;
+        assert!(
+            matches!(&before, Fact::Known(rows) if rows.total == 1),
+            "{before:?}"
+        );
+        assert_eq!(before, after);
+    });
+}
+
+/// Each condition is of use, and says nothing but whether.
+#[test]
+fn every_condition_is_named_by_a_query() {
+    let all: Vec<&str> = conditional().filter_map(|q| q.only_if.as_deref()).collect();
+    for (name, sql) in conditions() {
+        assert!(
+            sql.starts_with("exists (select from pg_catalog.") && !sql.contains(';'),
+            "{name}: {sql}"
+        );
+        assert!(all.iter().any(|used| used.contains(sql)), "nobody names {name}");
+    }
+}
