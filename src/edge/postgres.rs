@@ -299,6 +299,9 @@ const ROOM: &str = "select (pg_catalog.current_setting('max_connections')::int \
 /// Connections that are left to others, whatever greenlight could still use.
 const LEFT_TO_OTHERS: i32 = 3;
 
+const LAST: &str = "the server had no other connection left, and the last one is not kept from others: end idle sessions or raise \
+     max_connections";
+
 /// How long a server may take to end a session that was closed.
 const CLOSING: Duration = Duration::from_secs(4);
 
@@ -328,11 +331,21 @@ impl Room {
         self.beside == 0
     }
 
+    /// Why the session at hand must not be used any longer: it is the last one of the server.
+    pub(super) fn none_left(&self) -> Option<String> {
+        self.last.then(|| LAST.to_owned())
+    }
+
+    /// Whether the session at hand is the last one that the database's own limit allows.
+    pub(super) fn at_its_limit(&self, database: &str) -> bool {
+        self.databases.get(database).is_some_and(|left| *left < 1)
+    }
+
     /// Why a database is left alone for the sake of others.
     fn refusal(&self, database: &str) -> Option<String> {
         let left = self.databases.get(database).copied();
         if self.last {
-            Some("the server had no other connection left, and the last one is not kept from others: end idle sessions or raise max_connections".to_owned())
+            Some(LAST.to_owned())
         } else if left.is_some_and(|left| left < 2) {
             let left = left.unwrap_or_default().max(0);
             Some(format!(

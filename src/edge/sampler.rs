@@ -1,7 +1,9 @@
 //! What moves by the second, looked at again and again: one session a server that stays open, a few shared probes, and a
 //! time limit after which a look says what it could not see.
 //!
-//! A session that broke, or that did not answer in time, is opened anew at the next look.
+//! A session that broke, or that did not answer in time, is opened anew at the next look. One that takes up what others may need
+//! is closed after its look: where the server has few connections left, and where the role or the database has reached its
+//! `CONNECTION LIMIT`. The server's last connection is given back at once, and the look says so.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -11,7 +13,7 @@ use tokio::sync::Mutex;
 use super::{
     clock,
     connect::{ConnectSpec, Session, connect},
-    postgres::{Plan, probe, version},
+    postgres::{Manners, Plan, probe, room, version},
 };
 use crate::{
     catalogue::Query,
@@ -146,13 +148,24 @@ impl Sampler {
             };
             let queries = self.queries(line.side, &session);
             let asked = queries.iter().map(|(_, query)| probe(&session, query, ALL_ROWS));
-            let answers = join_all(asked).await;
+            // In the same trip, at each look: others come and go.
+            let (answers, room) = tokio::join!(join_all(asked), room(&session, Manners::default()));
+            if let Some(why) = room.none_left() {
+                session.close().await;
+                return Err(Fact::unknown(Why::Unreachable, format!("{}: {why}", line.side)));
+            }
             let answers = queries.into_iter().map(|(name, _)| name).zip(answers).collect();
-            Ok::<_, Fact<Probes>>((session, answers))
+            let kept = if room.is_tight() || room.at_its_limit(&line.spec.database) {
+                session.close().await;
+                None
+            } else {
+                Some(session)
+            };
+            Ok::<_, Fact<Probes>>((kept, answers))
         };
         match tokio::time::timeout(WITHIN, asked).await {
             Ok(Ok((session, answers))) => {
-                *slot = Some(session);
+                *slot = session;
                 Fact::Known(answers)
             }
             Ok(Err(unknown)) => unknown,

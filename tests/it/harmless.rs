@@ -5,12 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use greenlight::facts::{Fact, Facts};
+use greenlight::{
+    edge::sampler::Sampler,
+    facts::{Fact, Facts},
+};
 use sandbox::pg::{Server, ServerOptions, block_on};
 
 use crate::{
     cli::{Ran, greenlight},
-    support::{PASSWORD, checking_role},
+    support::{PASSWORD, checking_role, spec},
 };
 
 /// A little of everything that checks look into.
@@ -437,5 +440,82 @@ fn connection_limits_of_role_and_database_are_kept() {
             "{words}"
         );
         drop(held);
+    });
+}
+
+/// Sessions of greenlight's that are open, once those that were closed are gone.
+async fn kept(server: &Server, wanted: i64) -> bool {
+    let sql = "select count(*) from pg_stat_activity where usename = 'greenlight'";
+    let so = async {
+        while server.value("postgres", sql).await.expect("an answer") != Some(wanted.to_string()) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), so).await.is_ok()
+}
+
+/// The sessions by which a switchover settles and a deployment is watched stay open only where they are in nobody's way.
+#[test]
+fn sampling_takes_no_connection_that_others_may_need() {
+    block_on(async {
+        let server = server(
+            ServerOptions::new(15)
+                .setting("max_connections", "20")
+                .setting("superuser_reserved_connections", "3")
+                .setting("max_wal_senders", "2"),
+        )
+        .await;
+        application(&server).await;
+        let lag = |check: &greenlight::checks::Check| check.page.id == "replication-lag";
+        let sampler = Sampler::new(&spec(&server, "greenlight"), None, lag, false);
+        let looked = async || sampler.look().await.blue;
+        assert!(looked().await.known().is_some(), "there is room");
+        assert!(kept(&server, 1).await, "and the session stays");
+
+        // Two are left beside it, which are others': it looks, and gives its own back.
+        let held = occupy(&server, "app", 14).await;
+        assert!(looked().await.known().is_some());
+        assert!(kept(&server, 0).await, "it was given back");
+        assert!(looked().await.known().is_some(), "another for each look");
+        assert!(kept(&server, 0).await);
+        // One is left: that is taken for no longer than it takes to see that it is the last.
+        let last = occupy(&server, "app", 2).await;
+        let Fact::Unknown { detail, .. } = looked().await else {
+            panic!("the last connection was used")
+        };
+        assert!(
+            detail.contains("the last one is not kept from others"),
+            "{detail}"
+        );
+        assert!(kept(&server, 0).await);
+        // None is left, and that is told as well.
+        let none = occupy(&server, "app", 1).await;
+        let Fact::Unknown { detail, .. } = looked().await else {
+            panic!("there is none")
+        };
+        assert!(detail.contains("there is no connection left"), "{detail}");
+        for held in [held, last, none] {
+            drop(held);
+        }
+
+        // A role at its limit has one for each look and none between them.
+        let limit = "alter role greenlight connection limit 1";
+        server.execute("postgres", limit).await.expect("a limit");
+        let recovered = async {
+            while looked().await.known().is_none() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(10), recovered).await;
+        assert!(waited.is_ok(), "its own connection is its own");
+        assert!(kept(&server, 0).await);
+        // And so has one in a database at its limit.
+        let limit = "alter role greenlight connection limit -1; alter database postgres connection limit 3";
+        server.execute("postgres", limit).await.expect("another limit");
+        let held = occupy(&server, "postgres", 2).await;
+        assert!(looked().await.known().is_some());
+        assert!(kept(&server, 0).await);
+        drop(held);
+        assert!(kept(&server, 0).await);
     });
 }
