@@ -221,7 +221,8 @@ impl Run<'_> {
         self.progress.waiting("listing clusters and instances");
         let listed = stream::iter(spots.iter().map(async |spot| match &spot.open {
             Ok((config, region)) => {
-                let members = region.members(tags).await.map_err(|e| e.to_string());
+                let listing = target::in_time(&self.args.databases, region.members(tags));
+                let members = listing.await.map_err(|e| e.to_string());
                 (spot, members.map(|members| (config, region, members)))
             }
             Err(why) => (spot, Err(why.clone())),
@@ -288,7 +289,9 @@ impl Run<'_> {
             return row;
         }
         let begun = clock::now();
-        let row = match Box::pin(self.look(&job, begun)).await {
+        // Each database has the deadline for itself: one that is slow takes nothing from the others.
+        let look = target::in_time(&self.args.databases, self.look(&job, begun));
+        let row = match Box::pin(look).await {
             Ok(row) => row,
             Err(why) => fleet::blind(&member.arn, member.engine, &member.version, begun, why),
         };

@@ -126,15 +126,14 @@ async fn family(
         return Ok(None);
     }
     let (sdk, _) = target::aws_config(&args.aws, world).await?;
-    Ok(
-        match rds::family_defaults(&sdk, &facts.region, &family, of_cluster).await {
-            Ok(group) => {
-                facts.parameter_groups.insert(key, Fact::Known(Some(group)));
-                None
-            }
-            Err(why) => Some(format!("which parameters {family} has is not known: {why}")),
-        },
-    )
+    let asked = rds::family_defaults(&sdk, &facts.region, &family, of_cluster);
+    Ok(match target::in_time(&args.databases, asked).await {
+        Ok(group) => {
+            facts.parameter_groups.insert(key, Fact::Known(Some(group)));
+            None
+        }
+        Err(why) => Some(format!("which parameters {family} has is not known: {why}")),
+    })
 }
 
 /// The nearest classes that the target knows, for those that it does not.
@@ -202,16 +201,17 @@ async fn asked(args: &PlanArgs, wanted: Wanted, world: &World) -> Result<(RdsFac
             args.target_parameter_group.clone(),
         )
     };
+    let in_time = async |look| target::in_time(&args.databases, look).await;
     let named = match wanted {
         Wanted::Version(version) => Some(version),
         Wanted::Latest => None,
     };
-    let first = drift::asked(ask(named), world).await?;
+    let first = in_time(drift::asked(ask(named), world)).await?;
     let hops = plan::way(&first.facts, first.engine, wanted).map_err(no_plan)?;
     let target = hops.last().map(|hop| hop.to);
     if target == named {
         return Ok((first.facts, first.engine));
     }
-    let second = drift::asked(ask(target), world).await?;
+    let second = in_time(drift::asked(ask(target), world)).await?;
     Ok((second.facts, second.engine))
 }

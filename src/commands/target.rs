@@ -68,11 +68,15 @@ pub(super) async fn read(
     world: &World,
 ) -> Result<Facts, Failure> {
     let progress = Progress::start();
-    let limit = databases.deadline.unwrap_or(deadline::USUAL);
     let look = Box::pin(read_with(target, aws, databases, wanted, world, &progress));
-    let outcome = deadline::within(limit, look).await;
+    let outcome = in_time(databases, look).await;
     progress.finish();
     outcome
+}
+
+/// Runs a look of a command that has `--deadline`.
+pub(super) async fn in_time<T>(databases: &DatabaseArgs, look: impl Future<Output = T>) -> T {
+    deadline::within(databases.deadline.unwrap_or(deadline::USUAL), look).await
 }
 
 async fn read_with(
@@ -100,13 +104,16 @@ pub(super) async fn find(
     progress: &Progress,
 ) -> Result<Target, Failure> {
     let ways = Ways::of(databases)?;
-    let found = match (&target.blue_url, subject(&target.subject)) {
-        (Some(blue), _) => from_urls(target, blue, databases, &ways, aws, world).await,
-        (None, Some(subject)) => from_rds(target, subject, aws, databases, &ways, world, progress).await,
-        (None, None) => Err(Failure::usage(
-            "say what to look at: --cluster, --instance, --deployment, --blue-url or --facts",
-        )),
-    }?;
+    let look = Box::pin(async {
+        match (&target.blue_url, subject(&target.subject)) {
+            (Some(blue), _) => from_urls(target, blue, databases, &ways, aws, world).await,
+            (None, Some(subject)) => from_rds(target, subject, aws, databases, &ways, world, progress).await,
+            (None, None) => Err(Failure::usage(
+                "say what to look at: --cluster, --instance, --deployment, --blue-url or --facts",
+            )),
+        }
+    });
+    let found = in_time(databases, look).await?;
     roots_end(&found);
     Ok(found)
 }

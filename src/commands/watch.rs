@@ -268,8 +268,8 @@ async fn sdk(args: &WatchArgs, world: &World) -> Result<(SdkConfig, Option<Strin
 /// The deployment and, where both are there, its servers.
 async fn find(args: &WatchArgs, world: &World, progress: &Progress) -> Result<Found, Failure> {
     let subject = SubjectArgs::of_deployment(&args.deployment);
-    let seen =
-        target::control_plane(target::rds_only(&subject, &args.aws, None, None), world, progress).await?;
+    let wanted = target::rds_only(&subject, &args.aws, None, None);
+    let seen = target::in_time(&args.databases, target::control_plane(wanted, world, progress)).await?;
     let both = seen.blue.is_some() && seen.green.is_some();
     if args.api_only || !both {
         let Collected {

@@ -43,11 +43,17 @@ impl fmt::Display for Passed {
     }
 }
 
-/// Runs a look that has to be over after `limit`. The look itself goes on to its end: what is bounded in it fails.
+/// Runs a look that has to be over after `limit`. The look itself goes on to its end: what is bounded in it fails. A look that is
+/// part of another one is over no later than that.
 pub async fn within<T>(limit: Duration, look: impl Future<Output = T>) -> T {
-    let at = Instant::now() + limit;
-    let half = false;
-    CURRENT.scope(Deadline { at, limit, half }, Box::pin(look)).await
+    let own = Deadline {
+        at: Instant::now() + limit,
+        limit,
+        half: false,
+    };
+    let whole = CURRENT.try_with(|deadline| *deadline).ok();
+    let first = whole.filter(|whole| whole.at < own.at).unwrap_or(own);
+    CURRENT.scope(first, Box::pin(look)).await
 }
 
 /// Gives the first part of a look half of the time that is left, so that the second part is not left without any.
@@ -142,6 +148,8 @@ mod tests {
             let late = bound(tokio::time::sleep(moment * 99)).await;
             assert_eq!(late, Err(passed));
             assert_eq!(bound(async { 3 }).await, Ok(3), "what is there already is taken");
+            let within_it = within(moment * 99, bound(tokio::time::sleep(moment * 99))).await;
+            assert_eq!(within_it, Err(passed), "a part ends with the whole");
         })
         .await;
     }

@@ -14,7 +14,7 @@ use sandbox::{
 
 use crate::{
     cli::{Ran, greenlight},
-    support::{PASSWORD, checking_role},
+    support::{ASKING_AWS, PASSWORD, checking_role},
 };
 
 /// `--deadline` in these tests.
@@ -232,6 +232,90 @@ fn an_api_that_does_not_answer_ends_in_the_deadline() {
     let ran = greenlight(here.path(), &args, &AWS);
     assert_eq!(ran.code, 3, "{}", ran.stderr);
     assert!(ran.stderr.contains("cannot reach"), "{}", ran.stderr);
+}
+
+/// Every command that has a deadline keeps it, with the documented exit code.
+#[test]
+fn a_silent_api_ends_every_command_in_the_deadline() {
+    let silent = format!("http://{}", stub(listen));
+    let with_a_deadline = ASKING_AWS.iter().filter(|command| command[0] != "drift");
+    std::thread::scope(|all| {
+        for command in with_a_deadline {
+            let place = ["--region", "eu-west-1", "--endpoint-url", &silent];
+            let args: Vec<&str> = command.iter().copied().chain(place).collect();
+            all.spawn(move || {
+                let ran = timely(&args, &AWS);
+                assert_eq!(ran.code, 3, "{args:?}: {}", ran.stderr);
+            });
+        }
+    });
+}
+
+/// A database that takes connections and says nothing costs each command that connects no more than `--timeout-connect` a step.
+#[test]
+fn a_silent_database_ends_every_command_in_its_limits() {
+    let mut scenario = Scenario::load("guide-ready").expect("a built-in scenario");
+    scenario.servers = false;
+    let sandbox = block_on(Sandbox::start(scenario)).expect("a local RDS");
+    let env = sandbox.env();
+    let env: Vec<(&str, &str)> = env
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .chain([("PGUSER", "me"), ("PGPASSWORD", PASSWORD)])
+        .collect();
+    let silent = stub(listen);
+    let (blue, green) = (format!("blue={silent}"), format!("green={silent}"));
+    let commands: [&[&str]; 6] = [
+        &["check", "--deployment", "main-to-14"],
+        &["collect", "--deployment", "main-to-14"],
+        &[
+            "watch",
+            "--deployment",
+            "main-to-14",
+            "--until",
+            "ready",
+            "--timeout",
+            "3s",
+        ],
+        &["switchover", "--deployment", "main-to-14", "--yes"],
+        &[
+            "create",
+            "--cluster",
+            "main-cluster",
+            "--target-version",
+            "14.10",
+            "--yes",
+        ],
+        &[
+            "prepare",
+            "--cluster",
+            "main-cluster",
+            "--target-version",
+            "14.10",
+        ],
+    ];
+    std::thread::scope(|all| {
+        for command in commands {
+            let (env, blue, green) = (&env, &blue, &green);
+            all.spawn(move || {
+                let here = tempfile::tempdir().expect("a folder");
+                let ways = ["--connect", blue, "--connect", green, "--timeout-connect", "1"];
+                let args: Vec<&str> = command.iter().copied().chain(ways).collect();
+                let began = Instant::now();
+                let ran = greenlight(here.path(), &args, env);
+                let took = began.elapsed();
+                assert!(took < MOST + MOST, "{args:?}: {took:?}");
+                // Not looked at, not determined, refused: never ready, and never a fault.
+                assert!(
+                    matches!((command[0], ran.code), ("collect", 0) | (_, 3 | 10 | 11 | 20)),
+                    "{args:?}: {} {}{}",
+                    ran.code,
+                    ran.stdout,
+                    ran.stderr
+                );
+            });
+        }
+    });
 }
 
 #[test]

@@ -29,7 +29,7 @@ use sandbox::pg::{Server, block_on};
 
 use crate::{
     cli::greenlight,
-    support::{PASSWORD, checking_role},
+    support::{ASKING_AWS, PASSWORD, checking_role},
     tls::certificates::Authority,
 };
 
@@ -332,13 +332,7 @@ fn plain_http_leaves_the_machine_in_no_command() {
         ("AWS_REGION", "eu-west-1"),
     ];
     std::fs::write(here.path().join("t.json"), "{\"Resources\":{}}").expect("written");
-    for subject in [
-        vec!["check", "--cluster", "x"],
-        vec!["collect", "--instance", "x"],
-        vec!["plan", "--cluster", "x", "--target-version", "latest"],
-        vec!["drift", "--cluster", "x", "--template", "t.json"],
-        vec!["switchover", "--deployment", "x", "--yes"],
-    ] {
+    for subject in ASKING_AWS {
         let by_flag: Vec<&str> = subject
             .iter()
             .copied()
@@ -352,7 +346,7 @@ fn plain_http_leaves_the_machine_in_no_command() {
                 .into_iter()
                 .chain([(variable, "http://10.0.0.1:80")])
                 .collect();
-            let ran = greenlight(here.path(), &subject, &env);
+            let ran = greenlight(here.path(), subject, &env);
             assert_eq!(ran.code, 2, "{variable}: {subject:?}: {}", ran.stderr);
             assert!(ran.stderr.contains("plain http"), "{}", ran.stderr);
         }
@@ -367,7 +361,7 @@ fn plain_http_leaves_the_machine_in_no_command() {
             .into_iter()
             .chain([("AWS_CONFIG_FILE", file.to_str().expect("UTF-8"))])
             .collect();
-        let ran = greenlight(here.path(), &subject, &env);
+        let ran = greenlight(here.path(), subject, &env);
         assert_eq!(ran.code, 2, "profile: {subject:?}: {}", ran.stderr);
     }
 }

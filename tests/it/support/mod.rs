@@ -23,6 +23,20 @@ use sandbox::pg::Server;
 /// The checking role's password; hostile on purpose.
 pub(crate) const PASSWORD: &str = "it's \"100%\" s3cret\\ ✓";
 
+/// Every command that asks AWS, with no more than it needs to begin. Those that read a template read `t.json`.
+pub(crate) const ASKING_AWS: [&[&str]; 10] = [
+    &["check", "--cluster", "main"],
+    &["collect", "--instance", "main"],
+    &["fleet", "--all", "--target-major", "17"],
+    &["watch", "--deployment", "main"],
+    &["plan", "--cluster", "main", "--target-version", "latest"],
+    &["prepare", "--cluster", "main", "--target-version", "16.6"],
+    &["create", "--cluster", "main", "--target-version", "16.6", "--yes"],
+    &["switchover", "--deployment", "main", "--yes"],
+    &["cleanup", "--deployment", "main", "--yes"],
+    &["drift", "--cluster", "main", "--template", "t.json"],
+];
+
 /// Makes the read-only checking role that greenlight asks for.
 pub(crate) async fn checking_role(server: &Server) {
     let sql = format!(
