@@ -23,11 +23,12 @@ use clap::{CommandFactory as _, Parser as _};
 
 use crate::{
     cli::{Cli, Command, EngineChoice, SchemaOf},
-    edge::{auth::LOG_CEILINGS, connect::printable, env::Env, files::FileError, terminal},
+    edge::{auth::LOG_CEILINGS, env::Env, files::FileError, terminal},
     exit::Exit,
     model::{
         Engine,
         secret::{Secret, remember},
+        shown::quoted,
     },
     output, permissions,
 };
@@ -154,7 +155,7 @@ fn fault(met: Option<&str>, place: Option<&str>) -> String {
     format!(
         "error: a fault in greenlight at {}: {}; please report it, with the command line and -v",
         place.unwrap_or("an unknown place"),
-        printable(met.unwrap_or("it says no more"))
+        quoted(met.unwrap_or("it says no more"))
     )
 }
 
@@ -281,6 +282,7 @@ fn log(world: &World) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(|| terminal::Log)
+        .with_ansi(terminal::log_color(world.color, &world.env))
         .with_target(false)
         .without_time()
         .init();

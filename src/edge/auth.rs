@@ -26,8 +26,8 @@ pub use iam::{IamError, aws_credentials_fix, rds_region};
 pub use secrets::SecretError;
 pub use side::PerSide;
 
-use super::{connect::printable, conninfo::GivenIn, env::Env, pgpass};
-use crate::model::secret::Secret;
+use super::{conninfo::GivenIn, env::Env, pgpass};
+use crate::model::{secret::Secret, shown::quoted};
 
 /// Ceilings for a log filter, to go behind the level that was asked for: at `trace`, the SDK's signer logs what it signs, and
 /// an IAM token with temporary credentials has their session token in it.
@@ -501,7 +501,7 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         }
         next = error.source();
     }
-    printable(&text)
+    quoted(&text)
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ async fn holder(client: &Client, key: AdvisoryKey) -> String {
     ] {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
             words.push_str(before);
-            words.push_str(&super::connect::printable(&value));
+            words.push_str(&crate::model::shown::quoted(&value));
         }
     }
     words

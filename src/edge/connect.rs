@@ -26,7 +26,6 @@ use aws_config::SdkConfig;
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_postgres::{Client, Config, config, error::SqlState};
 
-pub(crate) use error::printable;
 pub use error::{Cause, ConnectError, Phase};
 pub use settings::{SessionLimits, SettingsSent};
 pub use tunnel::Tunnels;

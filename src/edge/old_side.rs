@@ -63,7 +63,7 @@ pub async fn users(spec: &ConnectSpec, writer: bool) -> Result<Vec<String>, Stri
         ] {
             if let Some(value) = value {
                 who.push_str(word);
-                who.push_str(&super::connect::printable(&value));
+                who.push_str(&crate::model::shown::quoted(&value));
             }
         }
         found.push(who);
@@ -73,7 +73,7 @@ pub async fn users(spec: &ConnectSpec, writer: bool) -> Result<Vec<String>, Stri
         let state = if active { "is read" } else { "waits for its reader" };
         found.push(format!(
             "replication slot {} {state}",
-            super::connect::printable(&name)
+            crate::model::shown::quoted(&name)
         ));
     }
     if writer {
@@ -94,7 +94,7 @@ async fn written(spec: &ConnectSpec, session: &Session) -> Result<Vec<String>, S
     for (before, name) in before {
         let new = counter(spec, &name).await? - before;
         if new > 0 {
-            let name = super::connect::printable(&name);
+            let name = crate::model::shown::quoted(&name);
             found.push(format!(
                 "{new} rows were written into {name} within {} s",
                 WATCH.as_secs()
@@ -107,7 +107,7 @@ async fn written(spec: &ConnectSpec, session: &Session) -> Result<Vec<String>, S
 async fn counter(spec: &ConnectSpec, database: &str) -> Result<i64, String> {
     let session = connect(&spec.for_database(database))
         .await
-        .map_err(|e| format!("database {}: {e}", super::connect::printable(database)))?;
+        .map_err(|e| format!("database {}: {e}", crate::model::shown::quoted(database)))?;
     let rows = rows(&session, WRITTEN).await?;
     rows.first()
         .map(|row| row.get(0))

@@ -20,9 +20,9 @@ use tokio_postgres::SimpleQueryMessage;
 
 use super::{
     clock,
-    connect::{ConnectError, ConnectSpec, Session, SessionLimits, Timeouts, connect, printable},
+    connect::{ConnectError, ConnectSpec, Session, SessionLimits, Timeouts, connect},
 };
-use crate::model::quote_ident;
+use crate::model::{quote_ident, shown::quoted};
 use crate::switchover::outage::{Attempt, Change, Outage, Server, Stream, Tally, Writes};
 
 /// From the start of one attempt to the start of the next.
@@ -424,8 +424,8 @@ async fn read(spec: &ConnectSpec) -> Result<Server, String> {
     });
     let row = row.ok_or("the server sent no row")?;
     Ok(Server {
-        version: row.get(0).map(printable),
-        address: row.get(1).map(printable),
+        version: row.get(0).map(quoted),
+        address: row.get(1).map(quoted),
     })
 }
 
@@ -589,7 +589,7 @@ fn unfit(shape: &Shape) -> Option<String> {
     } else if shape.columns != wanted {
         return Some(format!(
             "its columns are {}, not {wanted},",
-            printable(&shape.columns)
+            quoted(&shape.columns)
         ));
     } else if shape.key != "n, run" {
         "its primary key is not (run, n)"
@@ -605,11 +605,11 @@ fn unfit(shape: &Shape) -> Option<String> {
 
 fn refused(error: &ConnectError) -> String {
     // Endpoint, database and role are the same each time.
-    printable(&error.cause.to_string())
+    quoted(&error.cause.to_string())
 }
 
 fn failed(error: &tokio_postgres::Error) -> String {
-    printable(&match error.as_db_error() {
+    quoted(&match error.as_db_error() {
         Some(db) => format!("{}: {}", db.code().code(), db.message()),
         None => error.to_string(),
     })

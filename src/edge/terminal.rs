@@ -1,7 +1,6 @@
 //! The terminal: how wide it is, whether it wants colour, and a line of progress on stderr.
 
 use std::{
-    borrow::Cow,
     collections::BTreeMap,
     io::{self, IsTerminal as _, Write as _},
     sync::Mutex,
@@ -11,22 +10,18 @@ use std::{
 use super::env::Env;
 use crate::{
     cli::Color,
-    model::{Side, secret::blotted},
-    output::{Style, text::printable},
+    model::{
+        Side,
+        secret::blotted,
+        shown::{event, printable, tame},
+    },
+    output::Style,
 };
 
 /// How stdout wants a report.
 pub fn style(color: Color, verbose: bool, env: &Env) -> Style {
     let terminal = io::stdout().is_terminal();
-    let color = match color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => {
-            terminal
-                && env.get("NO_COLOR").is_none_or(str::is_empty)
-                && env.get("TERM").is_none_or(|t| t != "dumb")
-        }
-    };
+    let color = colored(color, terminal, env);
     let width = if terminal {
         terminal_size::terminal_size().map(|(w, _)| usize::from(w.0))
     } else {
@@ -39,35 +34,21 @@ pub fn style(color: Color, verbose: bool, env: &Env) -> Style {
     }
 }
 
-/// A text that may hold our own colours, without anything else that moves a terminal: the last line of defence behind the
-/// renderers, which each escape what they show.
-fn tame(text: &str) -> Cow<'_, str> {
-    if !text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t')) {
-        return Cow::Borrowed(text);
+/// Whether the log on stderr wants colour.
+pub fn log_color(color: Color, env: &Env) -> bool {
+    colored(color, io::stderr().is_terminal(), env)
+}
+
+fn colored(color: Color, terminal: bool, env: &Env) -> bool {
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => {
+            terminal
+                && env.get("NO_COLOR").is_none_or(str::is_empty)
+                && env.get("TERM").is_none_or(|t| t != "dumb")
+        }
     }
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(|c: char| c.is_control() && !matches!(c, '\n' | '\t')) {
-        let (plain, odd) = rest.split_at(at);
-        out.push_str(plain);
-        let color = odd.strip_prefix("\x1b[").and_then(|code| {
-            let length = code.find(|c: char| !(c.is_ascii_digit() || c == ';'))?;
-            code[length..].starts_with('m').then_some(length + 3)
-        });
-        let length = match color {
-            Some(length) => {
-                out.push_str(&odd[..length]);
-                length
-            }
-            None => {
-                out.push('\u{FFFD}');
-                odd.chars().next().map_or(1, char::len_utf8)
-            }
-        };
-        rest = &odd[length..];
-    }
-    out.push_str(rest);
-    Cow::Owned(out)
 }
 
 /// Writes to stdout. A reader that went away (`| head`) is no error.
@@ -88,13 +69,13 @@ pub fn say(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", blotted(&printable(text)));
 }
 
-/// Where the log goes: stderr, a line at a time, without the secrets of this process.
+/// Where the log goes: stderr, an event at a time, without the secrets of this process.
 #[derive(Clone, Copy, Debug)]
 pub struct Log;
 
 impl io::Write for Log {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let text = blotted(&tame(&String::from_utf8_lossy(line)));
+        let text = blotted(&event(&String::from_utf8_lossy(line)));
         io::stderr().lock().write_all(text.as_bytes())?;
         Ok(line.len())
     }
@@ -229,20 +210,5 @@ impl Progress {
             let _ = write!(io::stderr().lock(), "\r\x1b[K");
         }
         tracing::info!(seconds = self.begun.elapsed().as_secs_f64(), "collected");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_but_colours_reaches_the_terminal() {
-        assert_eq!(tame("a\x1b[1;31mred\x1b[0m\n\tb"), "a\x1b[1;31mred\x1b[0m\n\tb");
-        assert_eq!(
-            tame("\x1b[2J\x1b]0;title\x07\r\u{9b}2J\x1b"),
-            "\u{FFFD}[2J\u{FFFD}]0;title\u{FFFD}\u{FFFD}\u{FFFD}2J\u{FFFD}"
-        );
-        assert_eq!(tame("é✓"), "é✓");
     }
 }

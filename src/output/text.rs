@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
-pub(crate) use crate::model::size as bytes;
+pub(crate) use crate::model::{shown::printable, size as bytes};
 
 /// `1 blocker`, `2 blockers`.
 pub(crate) fn count(n: u64, one: &str) -> String {
@@ -13,28 +13,7 @@ pub(crate) fn count(n: u64, one: &str) -> String {
     }
 }
 
-/// Names from a server may hold control characters, or marks that turn the direction of writing; neither a terminal nor
-/// a reader must be led astray by them. Line breaks stay.
-pub(crate) fn printable(text: &str) -> String {
-    let odd = |c: char| {
-        c.is_control() && c != '\n'
-            || matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
-    };
-    let mut out = String::with_capacity(text.len());
-    for (n, line) in text.split('\n').enumerate() {
-        if n > 0 {
-            out.push('\n');
-            // In a log of GitHub Actions a line that begins so is a command.
-            if line.trim_start().starts_with("::") {
-                out.push('\u{FFFD}');
-            }
-        }
-        out.extend(line.chars().map(|c| if odd(c) { '\u{FFFD}' } else { c }));
-    }
-    out
-}
-
-/// The same on one line, for what has no business on several.
+/// A text on one line, for what has no business on several.
 pub(crate) fn one_line(text: &str) -> String {
     printable(text).replace('\n', "\u{FFFD}")
 }

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 pub(crate) use super::text::bytes;
-pub(crate) use crate::edge::connect::printable;
+pub(crate) use crate::model::shown::quoted;
 use crate::switchover::{
     moment::LagLine,
     settle::{Eta, Trend},

@@ -339,7 +339,7 @@ fn nothing_comes_out_of_a_failed_handshake_or_a_refused_token() {
 }
 
 /// An API that repeats all it was sent, in an error; and, as Secrets Manager, gives a secret.
-fn echo(status: &'static str, answer: fn(&str) -> String) -> SocketAddr {
+pub(crate) fn echo(status: &'static str, answer: fn(&str) -> String) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("bound");
     std::thread::spawn(move || {

@@ -236,6 +236,44 @@ fn hostile_files_cannot_command_a_terminal_or_a_runner() {
     run(&["check", "--blue-url", &format!("postgres://{EVIL}@127.0.0.1:1/x")]);
 }
 
+/// What an API says of a fault is shown by every command, as text.
+#[test]
+fn hostile_answers_of_an_api_cannot_command_a_terminal_or_a_runner() {
+    let here = tempfile::tempdir().expect("a folder");
+    std::fs::write(here.path().join("t.json"), "{\"Resources\":{}}").expect("written");
+    let api = crate::secrets::echo("400 Bad Request", |_| {
+        let escaped: String = EVIL.chars().map(|c| format!("&#x{:x};", u32::from(c))).collect();
+        format!(
+            "<ErrorResponse><Error><Type>Sender</Type><Code>Evil{escaped}</Code><Message>told {escaped}\n::error::owned</Message>\
+             </Error><RequestId>{escaped}</RequestId></ErrorResponse>"
+        )
+    });
+    let endpoint = format!("http://{api}");
+    let aws = [
+        ("AWS_ACCESS_KEY_ID", "AKIASANDBOXSANDBOX00"),
+        ("AWS_SECRET_ACCESS_KEY", "opens-nothing"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("AWS_REGION", "eu-west-1"),
+    ];
+    for (n, command) in ASKING_AWS.iter().enumerate() {
+        // The log of one stands for all.
+        for log in [&[][..], &["-vvv"]].into_iter().take(1 + usize::from(n == 0)) {
+            let place = ["--endpoint-url", &endpoint];
+            let args: Vec<&str> = command
+                .iter()
+                .copied()
+                .chain(place)
+                .chain(log.iter().copied())
+                .collect();
+            let ran = greenlight(here.path(), &args, &aws);
+            assert_eq!(ran.code, 3, "{args:?}: {}", ran.stderr);
+            assert!(ran.stderr.contains("told"), "{args:?}: {}", ran.stderr);
+            is_tame(&format!("{args:?} stdout"), &ran.stdout);
+            is_tame(&format!("{args:?} stderr"), &ran.stderr);
+        }
+    }
+}
+
 /// A pull request may bring a `greenlight.toml`. It can waive, and what it waives is in plain sight; it can name no file, no
 /// server, no program.
 #[test]

@@ -84,7 +84,7 @@ impl Card {
         line("members", &members.join(", "));
         let lags: Vec<String> = lag
             .iter()
-            .map(|l| format!("{} {}", words::printable(&l.database), bytes(l.bytes)))
+            .map(|l| format!("{} {}", words::quoted(&l.database), bytes(l.bytes)))
             .collect();
         line("lag", &lags.join(", "));
         line(
@@ -104,8 +104,8 @@ impl Card {
                 &format!("{} findings below blocker, or accepted:", open.len()),
             );
             for finding in open.iter().take(SHOWN) {
-                let (check, subject) = (&finding.check, words::printable(&finding.subject));
-                let message = words::printable(&finding.message);
+                let (check, subject) = (&finding.check, words::quoted(&finding.subject));
+                let message = words::quoted(&finding.message);
                 line("", &format!("{}  {check}  {subject}: {message}", finding.level));
             }
             if open.len() > SHOWN {

@@ -270,7 +270,7 @@ impl Display {
         if self.columns.is_some() {
             let name_width = lag
                 .iter()
-                .map(|l| words::printable(&l.database).chars().count())
+                .map(|l| words::quoted(&l.database).chars().count())
                 .max()
                 .unwrap_or(0)
                 .min(24);
@@ -281,7 +281,7 @@ impl Display {
                 seconds(left)
             )];
             lines.extend(lag.iter().take(20).map(|l| {
-                let name: String = words::printable(&l.database).chars().take(24).collect();
+                let name: String = words::quoted(&l.database).chars().take(24).collect();
                 let time = l.time.map_or(String::new(), |time| format!(" {}", seconds(time)));
                 let spark = sparkline(&l.history, config.limits.bytes);
                 let size = bytes(l.bytes);
@@ -295,7 +295,7 @@ impl Display {
             }
             lines.push(match &calm {
                 Calm::Yes => "  calm; Ctrl-C leaves with nothing changed".to_owned(),
-                Calm::No(why) => format!("  waiting for: {}", words::printable(why)),
+                Calm::No(why) => format!("  waiting for: {}", words::quoted(why)),
             });
             self.draw(&lines);
             return;
@@ -312,7 +312,7 @@ impl Display {
                 ),
                 format!(
                     "waiting for: {}; {} of --wait left",
-                    words::printable(why),
+                    words::quoted(why),
                     seconds(left)
                 ),
             ),
@@ -329,7 +329,7 @@ impl Display {
                 } else {
                     format!(" ({words})")
                 };
-                format!("{} {}{words}", words::printable(&l.database), bytes(l.bytes))
+                format!("{} {}{words}", words::quoted(&l.database), bytes(l.bytes))
             })
             .collect();
         self.now_and_then(&key, &format!("{text}; lag {}", lags.join(", ")));
@@ -339,7 +339,7 @@ impl Display {
         let inner = self.inner.borrow();
         let Some(view) = inner.view.clone() else { return };
         drop(inner);
-        let details = view.details.as_deref().map(words::printable);
+        let details = view.details.as_deref().map(words::quoted);
         if self.columns.is_some() {
             let mut lines = vec![format!(
                 "switching over: {} of {}  {}{}",
@@ -402,7 +402,7 @@ impl Display {
 
 /// Status, members, and RDS's own words.
 fn summary(view: &View) -> String {
-    match view.details.as_deref().map(words::printable) {
+    match view.details.as_deref().map(words::quoted) {
         Some(details) => format!("{}: {details}", view.summary()),
         None => view.summary(),
     }
@@ -433,7 +433,7 @@ pub(in crate::commands) fn lag_json(line: &LagLine) -> Value {
 fn notice_words(notice: &Notice) -> (&'static str, String) {
     match notice {
         Notice::CheckingAgain => ("checking-again", "the full check is too old to act on (--max-age): checking again".to_owned()),
-        Notice::SettlingAgain(why) => ("settling-again", format!("not calm in the last look: {}; settling again", words::printable(why))),
+        Notice::SettlingAgain(why) => ("settling-again", format!("not calm in the last look: {}; settling again", words::quoted(why))),
         Notice::IntentWithdrawn => (
             "intent-withdrawn",
             "writing the journal took so long that the last look is old: looking again, nothing was sent".to_owned(),
@@ -441,7 +441,7 @@ fn notice_words(notice: &Notice) -> (&'static str, String) {
         Notice::Submitting => ("submitting", "the request leaves now; from here on it cannot be taken back".to_owned()),
         Notice::Reconciling(why) => (
             "reconciling",
-            format!("the answer is lost ({}); nothing is sent again, RDS is asked what happened", words::printable(why)),
+            format!("the answer is lost ({}); nothing is sent again, RDS is asked what happened", words::quoted(why)),
         ),
         Notice::FollowingOn => (
             "following-on",
@@ -450,7 +450,7 @@ fn notice_words(notice: &Notice) -> (&'static str, String) {
         Notice::LeavingAfterWrite => ("leaving", "leaving as soon as the journal is written; nothing is sent".to_owned()),
         Notice::JournalLost(why) => (
             "journal-lost",
-            format!("the journal cannot be written any more ({}): going on without, watching is worth more", words::printable(why)),
+            format!("the journal cannot be written any more ({}): going on without, watching is worth more", words::quoted(why)),
         ),
     }
 }

@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use serde_json::json;
 
 use super::world::{Real, Seen};
-use crate::output::words::printable;
+use crate::model::shown::{self, in_line};
 use crate::{
     commands::{Failure, show},
     edge::terminal,
@@ -192,7 +192,7 @@ fn sentence(world: &Real<'_>, outcome: &Outcome) -> String {
         &card.name
     };
     // The head says it already.
-    let words = printable_lines(&outcome.to_string());
+    let words = in_line(&outcome.to_string());
     let said = [
         "switched over and ",
         "switched over, but ",
@@ -205,13 +205,6 @@ fn sentence(world: &Real<'_>, outcome: &Outcome) -> String {
     ];
     let mut shorter = said.iter().filter_map(|prefix| words.strip_prefix(prefix));
     format!("{head} {name}: {}{versions}", shorter.next().unwrap_or(&words))
-}
-
-/// Texts of RDS and the servers without control characters; these may be long.
-fn printable_lines(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
 }
 
 /// The end in words.
@@ -228,14 +221,14 @@ impl Text<'_> {
     fn render(&self) -> String {
         let mut lines = vec![String::new(), self.sentence.clone()];
         for said in &self.said {
-            lines.push(format!("  RDS: {}", printable_lines(said)));
+            lines.push(format!("  RDS: {}", in_line(said)));
         }
         for found in self.explanations {
             lines.push(format!("  probable cause: {}", found.guardrail.title));
             lines.push(format!("  fix: {}", found.guardrail.fix));
         }
         for line in self.outage.iter().flat_map(Outage::lines) {
-            lines.push(format!("  {}", printable_lines(&line)));
+            lines.push(format!("  {}", in_line(&line)));
         }
         lines.push(format!(
             "Journal: {} (head {})",
@@ -396,7 +389,7 @@ fn quoted(text: &str) -> String {
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c));
     if plain {
-        printable(text)
+        shown::quoted(text)
     } else {
         format!("'{}'", text.replace('\'', "'\\''"))
     }

@@ -16,7 +16,7 @@ use crate::{
     output::{
         live::Block,
         text::clip,
-        words::{bytes, printable, seconds, sparkline, trend},
+        words::{bytes, quoted, seconds, sparkline, trend},
     },
     watch::{End, News, Watched, member_name},
 };
@@ -53,7 +53,7 @@ pub(super) fn title(deployment: &Deployment, request: &Request, engine: Engine) 
         deployment.id,
         deployment.source.name()
     );
-    printable(&text)
+    quoted(&text)
 }
 
 impl Screen {
@@ -140,7 +140,7 @@ impl Screen {
             return self.event(&fields);
         }
         if self.columns.is_some() {
-            return Ok(terminal::print(&format!("{}\n", printable(&text)))?);
+            return Ok(terminal::print(&format!("{}\n", quoted(&text)))?);
         }
         self.line(&text)
     }
@@ -155,7 +155,7 @@ impl Screen {
 
     fn line(&self, text: &str) -> Result<(), Failure> {
         let at = clock::now().strftime("%Y-%m-%dT%H:%M:%SZ");
-        Ok(terminal::print(&format!("{at}  {}\n", printable(text)))?)
+        Ok(terminal::print(&format!("{at}  {}\n", quoted(text)))?)
     }
 
     /// One event for each look at the lag.
@@ -201,7 +201,7 @@ impl Screen {
             } else {
                 format!(" ({words})")
             };
-            format!("{} {}{words}", printable(&l.database), bytes(l.bytes))
+            format!("{} {}{words}", quoted(&l.database), bytes(l.bytes))
         });
         let mut text = format!("lag {}", shown.collect::<Vec<_>>().join(", "));
         if lag.len() > 5 {
@@ -229,7 +229,7 @@ impl Screen {
             }
             _ => AnsiColor::Yellow,
         };
-        self.paint(color, &printable(status))
+        self.paint(color, &quoted(status))
     }
 
     /// The block.
@@ -244,7 +244,7 @@ impl Screen {
         let details = deployment
             .status_details
             .as_deref()
-            .map_or(String::new(), |d| format!("  {}", printable(d)));
+            .map_or(String::new(), |d| format!("  {}", quoted(d)));
         let status = if watched.gone {
             "gone".to_owned()
         } else {
@@ -268,7 +268,7 @@ impl Screen {
         } else {
             for (n, (name, status)) in odd.iter().take(SHOWN).enumerate() {
                 let label = if n == 0 { "members" } else { "" };
-                row(label, format!("{}  {}", printable(name), self.status(status)));
+                row(label, format!("{}  {}", quoted(name), self.status(status)));
             }
         }
         let open = deployment.tasks.iter().filter(|t| t.status != "COMPLETED");
@@ -279,14 +279,14 @@ impl Screen {
             for task in open.iter().take(SHOWN) {
                 row(
                     "",
-                    format!("{}  {}", printable(&task.name), self.status(&task.status)),
+                    format!("{}  {}", quoted(&task.name), self.status(&task.status)),
                 );
             }
         }
         let width = watched
             .lag
             .iter()
-            .map(|l| printable(&l.database).chars().count())
+            .map(|l| quoted(&l.database).chars().count())
             .max()
             .unwrap_or(0)
             .min(24);
@@ -295,7 +295,7 @@ impl Screen {
             worst.sort_by_key(|l| std::cmp::Reverse(l.bytes));
         }
         for (n, l) in worst.iter().take(SHOWN).enumerate() {
-            let name: String = printable(&l.database).chars().take(24).collect();
+            let name: String = quoted(&l.database).chars().take(24).collect();
             // On a narrow terminal words are worth more than an older past.
             let steps = if self.columns.is_some_and(|columns| columns < 100) {
                 12
@@ -324,19 +324,19 @@ impl Screen {
         if !watched.lag.is_empty() {
             let text = match watched.calm_for() {
                 Some(calm) => format!("for {} (ready from {} on)", seconds(calm), seconds(stable_for)),
-                None => format!("no: {}", printable(watched.not_calm())),
+                None => format!("no: {}", quoted(watched.not_calm())),
             };
             row("calm", text);
         }
         for (n, (at, text)) in watched.events.iter().rev().take(3).enumerate() {
-            let text = format!("{}  {}", at.strftime("%H:%M:%S"), printable(text));
+            let text = format!("{}  {}", at.strftime("%H:%M:%S"), quoted(text));
             row(if n == 0 { "events" } else { "" }, text);
         }
         for (place, why) in &watched.trouble {
             let text = format!(
                 "{} cannot be looked at; trying on: {}",
                 place.words(),
-                printable(&clip(why, 200))
+                quoted(&clip(why, 200))
             );
             row("trouble", self.paint(AnsiColor::Red, &text));
         }

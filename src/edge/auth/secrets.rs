@@ -15,7 +15,7 @@ use aws_sdk_secretsmanager::{
 use serde::Deserialize;
 
 use super::{chain, iam::aws_credentials_fix};
-use crate::{edge::connect::printable, model::secret::Secret};
+use crate::model::{secret::Secret, shown::quoted};
 
 /// For the whole call, the SDK's retries included.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -133,7 +133,7 @@ fn explain<E: ProvideErrorMetadata + std::error::Error + 'static, R: std::fmt::D
     let why = error
         .message()
         .map_or_else(|| code.to_owned(), |message| format!("{code}: {message}"));
-    (printable(&why), Some(fix))
+    (quoted(&why), Some(fix))
 }
 
 #[cfg(test)]

@@ -8,14 +8,14 @@ use std::{error::Error as StdError, io};
 use rustls::{AlertDescription, CertificateError};
 use tokio_postgres::error::{DbError, SqlState};
 
-use super::{Cause, ConnectSpec, Phase, Transport, error::printable, wire::FirstWords};
+use super::{Cause, ConnectSpec, Phase, Transport, wire::FirstWords};
 use crate::{
     edge::{
         auth::{Credentials, Origin, rds_region},
         clock,
         tls::{ServerCertificate, roots::day},
     },
-    model::secret::Secret,
+    model::{secret::Secret, shown::quoted},
 };
 
 /// Where Amazon says which bundle belongs to which region.
@@ -31,7 +31,7 @@ pub(super) struct Context<'a> {
 impl Context<'_> {
     /// The server's words: in one line, cut, and without the password.
     fn quote(&self, text: &str) -> String {
-        printable(&scrubbed(text, self.credentials.password.as_ref()))
+        quoted(&scrubbed(text, self.credentials.password.as_ref()))
     }
 }
 
@@ -46,7 +46,7 @@ pub(super) fn error_text(error: &tokio_postgres::Error, password: Option<&Secret
         (None, Some(source)) => format!("{error}: {source}"),
         (None, None) => error.to_string(),
     };
-    printable(&scrubbed(&text, password))
+    quoted(&scrubbed(&text, password))
 }
 
 /// An I/O error outside the handshake.
@@ -58,7 +58,7 @@ pub(super) fn broken(error: &io::Error, phase: Phase) -> Cause {
         | io::ErrorKind::BrokenPipe => Cause::Closed { phase },
         _ => Cause::Broken {
             phase,
-            why: printable(&error.to_string()),
+            why: quoted(&error.to_string()),
         },
     }
 }
@@ -86,7 +86,7 @@ fn tls_failure(error: &rustls::Error) -> Cause {
         }
         rustls::Error::AlertReceived(alert) => format!("the server gave up with the alert {alert:?}"),
         rustls::Error::InvalidMessage(_) => "what the server sent is not TLS".to_owned(),
-        other => printable(&other.to_string()),
+        other => quoted(&other.to_string()),
     };
     Cause::TlsFailed { why }
 }
@@ -97,7 +97,7 @@ fn certificate_failure(
     certificate: Option<ServerCertificate>,
 ) -> Cause {
     let bad = |why: String, certificate| Cause::BadCertificate {
-        why: printable(&why),
+        why: quoted(&why),
         certificate,
     };
     let Some(shown) = certificate else {
@@ -114,7 +114,7 @@ fn certificate_failure(
             } else {
                 shown.names
             };
-            let names = names.iter().map(|name| printable(name)).collect();
+            let names = names.iter().map(|name| quoted(name)).collect();
             Cause::WrongName {
                 wanted: spec.host.clone(),
                 names,
@@ -172,7 +172,7 @@ fn unknown_ca(spec: &ConnectSpec, shown: &ServerCertificate) -> Cause {
     let issuer = if shown.self_signed {
         "itself".to_owned()
     } else {
-        format!("{:?}", printable(&shown.issuer))
+        format!("{:?}", quoted(&shown.issuer))
     };
     let mut trusted = roots.to_string();
     if !roots.ended().is_empty() {

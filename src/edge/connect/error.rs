@@ -3,27 +3,14 @@
 use std::{fmt, net::IpAddr, path::PathBuf, time::Duration};
 
 use super::ConnectSpec;
-use crate::edge::{
-    auth::{AuthError, Credentials, Origin},
-    deadline::Passed,
-    tls::{ServerCertificate, TlsMode},
+use crate::{
+    edge::{
+        auth::{AuthError, Credentials, Origin},
+        deadline::Passed,
+        tls::{ServerCertificate, TlsMode},
+    },
+    model::shown::quoted,
 };
-
-/// The longest text of a stranger that goes into a message, in characters.
-const LONGEST_QUOTE: usize = 300;
-
-/// Someone else's text in one line: no control characters, no reordering of the line, not too long.
-pub(crate) fn printable(text: &str) -> String {
-    let mut clean = String::new();
-    for c in text.chars().take(LONGEST_QUOTE) {
-        match c {
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
-            c if c.is_whitespace() || c.is_control() => clean.push(' '),
-            c => clean.push(c),
-        }
-    }
-    clean.trim().to_owned()
-}
 
 /// The steps on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,8 +72,8 @@ impl ConnectError {
     pub(super) fn new(spec: &ConnectSpec, credentials: Option<&Credentials>, cause: Cause) -> Self {
         Self {
             endpoint: spec.endpoint(),
-            database: printable(&spec.database),
-            user: credentials.map(|credentials| printable(&credentials.user)),
+            database: quoted(&spec.database),
+            user: credentials.map(|credentials| quoted(&credentials.user)),
             cause: Box::new(cause),
             warnings: credentials
                 .map(|credentials| credentials.warnings.clone())

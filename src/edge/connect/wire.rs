@@ -26,8 +26,8 @@ use tokio::{
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{Cause, ConnectSpec, Phase, Transport, classify, error::printable, frames::Frames, within};
-use crate::edge::tls::TlsMode;
+use super::{Cause, ConnectSpec, Phase, Transport, classify, frames::Frames, within};
+use crate::{edge::tls::TlsMode, model::shown::quoted};
 
 /// SSLRequest: length 8, code 80877103
 /// (<https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-SSLREQUEST>).
@@ -45,11 +45,11 @@ const LONGEST_FIRST_MESSAGE: u32 = 30_000;
 /// `host:port`, with brackets round an IPv6 address; a socket's folder with its port's file.
 pub(super) fn host_port(host: &str, port: u16) -> String {
     if host.starts_with('/') {
-        format!("{}/.s.PGSQL.{port}", printable(host.trim_end_matches('/')))
+        format!("{}/.s.PGSQL.{port}", quoted(host.trim_end_matches('/')))
     } else if host.contains(':') {
-        format!("[{}]:{port}", printable(host))
+        format!("[{}]:{port}", quoted(host))
     } else {
-        format!("{}:{port}", printable(host))
+        format!("{}:{port}", quoted(host))
     }
 }
 
@@ -247,7 +247,7 @@ async fn ask_for_tls(tcp: &mut TcpStream) -> io::Result<Answer> {
             Ok(match (first, rest) {
                 (b'E', [0, _, _, _, fields @ ..]) => Answer::Error(error_field(fields)),
                 (b'E', [_, ..]) if rest.ends_with(b"\0") || rest.ends_with(b"\n\0") => {
-                    Answer::Error(printable(&String::from_utf8_lossy(rest)))
+                    Answer::Error(quoted(&String::from_utf8_lossy(rest)))
                 }
                 _ => Answer::Stranger(greeting(&[&[first], rest].concat())),
             })
@@ -262,12 +262,12 @@ fn error_field(fields: &[u8]) -> String {
         .find_map(|field| field.strip_prefix(b"M"))
         .map_or_else(
             || "nothing more".to_owned(),
-            |text| printable(&String::from_utf8_lossy(text)),
+            |text| quoted(&String::from_utf8_lossy(text)),
         )
 }
 
 fn greeting(bytes: &[u8]) -> String {
-    printable(&String::from_utf8_lossy(&bytes[..bytes.len().min(GREETING)]))
+    quoted(&String::from_utf8_lossy(&bytes[..bytes.len().min(GREETING)]))
 }
 
 /// A stream whose first bytes must be those of a PostgreSQL server, and whose answers must not be endless. Without this, the driver

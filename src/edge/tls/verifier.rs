@@ -30,7 +30,7 @@ use super::{
     Roots, TlsMode,
     roots::{SOON_DAYS, day},
 };
-use crate::edge::connect::printable;
+use crate::model::shown::quoted;
 
 /// Names are for people: a certificate with thousands of them is cut here.
 const MOST_NAMES: usize = 20;
@@ -58,7 +58,7 @@ impl ServerCertificate {
             let name = self.names.first().map_or("nobody", String::as_str);
             format!(
                 "the server's certificate, made out to {}, ends on {}; see that it is renewed before",
-                printable(name),
+                quoted(name),
                 day(self.ends)
             )
         })
