@@ -3,13 +3,13 @@
 use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
 };
 
 use sandbox::pg::{Server, ServerOptions, block_on, literal};
 
-use crate::tls::certificates::Authority;
+use crate::{support::ASKING_AWS, switchover::stage, tls::certificates::Authority};
 
 /// Each is found nowhere else, so that finding it in any text means that it leaked.
 const ENVIRONMENT: &str = "pLaNt-env-0a1b2c";
@@ -58,17 +58,27 @@ fn run(args: &[&str], env: &[(&str, &str)]) -> Ran {
 }
 
 fn run_in(here: &Path, args: &[&str], env: &[(&str, &str)]) -> Ran {
+    loud_in(here, args, env, &["", "trace", "debug"])
+}
+
+/// Once with each log, and with a mask that would leave files open to all.
+fn loud_in(here: &Path, args: &[&str], env: &[(&str, &str)], logs: &[&str]) -> Ran {
     let mut said = String::new();
     let mut code = None;
-    for log in [None, Some("trace"), Some("debug")] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_greenlight"));
+    for log in logs {
+        let mut command = Command::new("/bin/sh");
         command
+            .args([
+                "-c",
+                "umask 000 && exec \"$0\" \"$@\"",
+                env!("CARGO_BIN_EXE_greenlight"),
+            ])
             .args(args)
             .arg("-vvv")
             .current_dir(here)
             .env_clear()
             .envs(env.iter().copied());
-        if let Some(log) = log {
+        if !log.is_empty() {
             command.env("GREENLIGHT_LOG", log);
         }
         let output = command.output().expect("it runs");
@@ -76,13 +86,8 @@ fn run_in(here: &Path, args: &[&str], env: &[(&str, &str)]) -> Ran {
         said.push_str(&String::from_utf8_lossy(&output.stdout));
         said.push_str(&String::from_utf8_lossy(&output.stderr));
     }
-    for file in std::fs::read_dir(here).expect("a folder").flatten() {
-        if file.file_name().to_string_lossy().starts_with("in-") {
-            continue;
-        }
-        said.push_str(&String::from_utf8_lossy(
-            &std::fs::read(file.path()).expect("a file"),
-        ));
+    for file in written(here) {
+        said.push_str(&String::from_utf8_lossy(&std::fs::read(file).expect("a file")));
     }
     for secret in ALL {
         for form in [secret.to_owned(), encoded(secret)] {
@@ -94,6 +99,23 @@ fn run_in(here: &Path, args: &[&str], env: &[(&str, &str)]) -> Ran {
         }
     }
     Ran { code, said }
+}
+
+/// Every file below a folder that is no input, each for its owner alone.
+fn written(here: &Path) -> Vec<PathBuf> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(here).expect("a folder").flatten() {
+        let (path, name) = (entry.path(), entry.file_name());
+        if path.is_dir() {
+            files.extend(written(&path));
+        } else if !name.to_string_lossy().starts_with("in-") {
+            let mode = entry.metadata().expect("it is there").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+            files.push(path);
+        }
+    }
+    files
 }
 
 /// As it stands in a URL.
@@ -405,22 +427,18 @@ const AWS: [(&str, &str); 4] = [
 
 #[test]
 fn nothing_comes_back_from_an_api_that_echoes() {
+    let here = tempfile::tempdir().expect("a folder");
+    input(here.path(), "t.json", "{\"Resources\":{}}");
+    std::fs::rename(here.path().join("in-t.json"), here.path().join("t.json")).expect("renamed");
     let api = format!("http://{}", echo("400 Bad Request", in_xml));
-    let subject = [
-        "--cluster",
-        "main",
-        "--region",
-        "eu-west-1",
-        "--endpoint-url",
-        &api,
-    ];
-    for command in ["check", "collect"] {
-        let args: Vec<&str> = [command].into_iter().chain(subject).collect();
-        let ran = run(&args, &AWS);
-        assert_eq!(ran.code, Some(3), "{}", ran.said);
+    let place = ["--region", "eu-west-1", "--endpoint-url", &api];
+    for command in ASKING_AWS {
+        let args: Vec<&str> = command.iter().copied().chain(place).collect();
+        let ran = loud_in(here.path(), &args, &AWS, &["trace"]);
+        assert_eq!(ran.code, Some(3), "{args:?}: {}", ran.said);
         assert!(
             ran.said.to_ascii_lowercase().contains("x-amz-security-token"),
-            "the request is echoed, or this test says nothing: {}",
+            "the request is echoed, or this test says nothing: {args:?}: {}",
             ran.said
         );
     }
@@ -504,5 +522,96 @@ fn nothing_comes_out_of_secrets_manager_or_a_proxy() {
             &env,
         );
         assert_eq!(ran.code, Some(3), "{}", ran.said);
+    }
+}
+
+/// The whole of an upgrade on a local RDS, each command as loud as it gets and with all that it can write.
+#[test]
+fn nothing_comes_out_of_any_command() {
+    let stage = block_on(stage::Stage::new(stage::quiet()));
+    let env = stage.sandbox.env();
+    let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let of = |name: &str| {
+        let found = env.iter().find(|(n, _)| *n == name);
+        found.expect("it is set").1.to_owned()
+    };
+    let secrets = [of("PGPASSWORD"), of("AWS_SECRET_ACCESS_KEY")];
+    let here = stage.folder.path();
+    let quietly = |words: &str, env: &[(&str, &str)], secrets: &[String]| {
+        let args: Vec<&str> = words.split(' ').collect();
+        let ran = loud_in(here, &args, env, &["trace"]);
+        for secret in secrets {
+            for form in [secret.clone(), encoded(secret)] {
+                assert!(!ran.said.contains(&form), "{words}: {}", around(&ran.said, &form));
+            }
+        }
+        ran
+    };
+    let script = input(
+        here,
+        "script",
+        &format!("echo '{COMMAND}'; echo '{COMMAND}' >&2; exit \"${{1:-0}}\"\n"),
+    );
+    let template = input(here, "t.json", "{\"Resources\":{}}");
+    let looks = [
+        "check --deployment main-to-14 --attest attest.json -o json=a -o html=b -o sarif=c".to_owned(),
+        "collect --deployment main-to-14 -o facts.json".to_owned(),
+        "fleet --all --target-major 17 --reports reports -o csv=fleet.csv -o html=fleet.html".to_owned(),
+        "watch --deployment main-to-14 --until ready --timeout 3s --format json".to_owned(),
+        "plan --deployment main-to-14 --target-version latest".to_owned(),
+        format!("drift --deployment main-to-14 --template {template}"),
+        "prepare --cluster main-cluster --target-version 14.10".to_owned(),
+        "create --cluster main-cluster --target-version 14.10 --yes".to_owned(),
+        "switchover --deployment main-to-14 --yes --wait 3s --stable-for 1s --journal refused.journal"
+            .to_owned(),
+        "cleanup --deployment main-to-14 --delete-old --no-final-snapshot --yes".to_owned(),
+    ];
+    // A password that is refused, a program that prints another or fails, and one that is no login.
+    let garbage = format!("command:/bin/sh {script}");
+    let wrong: Vec<(&str, &str)> = env
+        .iter()
+        .map(|(name, value)| {
+            if *name == "PGPASSWORD" {
+                (*name, ENVIRONMENT)
+            } else {
+                (*name, *value)
+            }
+        })
+        .collect();
+    let path = ("PATH", "/usr/bin:/bin");
+    let with_path: Vec<(&str, &str)> = env.iter().copied().chain([path]).collect();
+    for look in &looks {
+        if look.starts_with("drift") {
+            continue;
+        }
+        quietly(look, &wrong, &secrets);
+        if look.starts_with("create") || look.starts_with("cleanup") || look.starts_with("collect") {
+            continue; // They get in as the others do.
+        }
+        let mut args: Vec<&str> = look.split(' ').collect();
+        args.extend(["--auth", &garbage]);
+        loud_in(here, &args, &with_path, &["trace"]);
+    }
+    // And as it should be, to the end.
+    for look in looks.iter().take(7) {
+        let ran = quietly(look, &env, &secrets);
+        assert!(matches!(ran.code, Some(0 | 10 | 11)), "{look}: {}", ran.said);
+    }
+    let switchover = "switchover --deployment main-to-14 --yes --probe --attestation attest.json --journal it.journal \
+                      --stable-for 1500ms --wait 30s --lag-samples 1 --poll 100ms --rest-for 1s --timeout 30s";
+    let words = switchover.split_whitespace().collect::<Vec<_>>().join(" ");
+    let ran = quietly(&words, &env, &secrets);
+    assert!(matches!(ran.code, Some(0 | 23)), "{}", ran.said);
+    let clean = "cleanup --deployment main-to-14 --delete-old --no-final-snapshot --yes --journal clean.journal --poll 1";
+    quietly(clean, &env, &secrets);
+    for journal in ["it.journal", "clean.journal"] {
+        for format in ["json", "markdown", "html"] {
+            let ran = quietly(
+                &format!("report --journal {journal} --format {format}"),
+                &env,
+                &secrets,
+            );
+            assert_eq!(ran.code, Some(0), "{journal}: {}", ran.said);
+        }
     }
 }
