@@ -63,11 +63,17 @@ checks! {
     rows "upgrade/postfix-operators";
     rows "upgrade/polymorphic-functions";
     rows "upgrade/not-null-inheritance";
+    judge "upgrade/not-null-names" => by_step;
+    rows "upgrade/partition-identity";
+    rows "upgrade/generated-inheritance";
     rows "upgrade/multirange-names";
     rows "upgrade/prepared-transactions";
-    judge "upgrade/removed-objects" => by_step;
+    again "upgrade/removed-objects" => by_step;
     again "upgrade/removed-settings" => by_step;
     again "upgrade/removed-function-settings" => by_step;
+    again "upgrade/system-grants" => by_step;
+    again "upgrade/built-in-casts" => by_step;
+    again "upgrade/internal-functions" => by_step;
     again "upgrade/removed-extensions" => by_step;
     again "upgrade/c-functions" => by_step;
     rows "upgrade/role-names";
