@@ -17,9 +17,10 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     checks,
     facts::Facts,
-    model::Phase,
+    model::{PgVersion, Phase},
     policy::{Policy, Thresholds, Waiver},
     report::{Headline, Report},
+    switchover::deployment::View,
     verdict::Level,
 };
 
@@ -493,6 +494,44 @@ impl Attestation {
         self.good_at(now)?;
         let subject = Subject::of(facts, report, policy).map_err(Refused::NotSeen)?;
         subject.difference(&self.subject).map_or(Ok(()), Err)
+    }
+
+    /// Whether what a last look sees of a deployment is what was attested, and the attestation is good until `until`, when the
+    /// request has left. A version that is not known was not seen to differ.
+    ///
+    /// # Errors
+    /// [`Refused::Expired`], [`Refused::Clock`], or what does not match.
+    pub fn still(
+        &self,
+        view: &View,
+        blue: Option<PgVersion>,
+        green: Option<PgVersion>,
+        until: Timestamp,
+    ) -> Result<(), Refused> {
+        self.good_at(until)?;
+        let mut seen = self.subject.clone();
+        seen.deployment.clone_from(&view.id);
+        let pairs = view.members.iter().map(|member| Pair {
+            blue: member.source.arn.clone(),
+            blue_resource_id: member.source.resource_id.clone(),
+            green: member
+                .target
+                .as_ref()
+                .map_or_else(String::new, |target| target.arn.clone()),
+            green_resource_id: member
+                .target
+                .as_ref()
+                .and_then(|target| target.resource_id.clone()),
+        });
+        seen.members = pairs.collect();
+        seen.members.sort();
+        if let Some(version) = blue {
+            seen.source_version = version.to_string();
+        }
+        if let Some(version) = green {
+            seen.target_version = version.to_string();
+        }
+        seen.difference(&self.subject).map_or(Ok(()), Err)
     }
 
     /// For the journal.

@@ -1,5 +1,14 @@
 //! The machine's name, for records of who ran something where.
 
+/// Who runs this process where the environment does not tell: `uid 1000`, or `unknown`.
+pub fn uid() -> String {
+    #[cfg(unix)]
+    if let Ok(own) = std::fs::metadata("/proc/self") {
+        return format!("uid {}", std::os::unix::fs::MetadataExt::uid(&own));
+    }
+    "unknown".to_owned()
+}
+
 /// The name of this machine; `unknown` where the system does not tell.
 pub fn name() -> String {
     let from_kernel = super::files::read_if_there(std::path::Path::new("/proc/sys/kernel/hostname"));

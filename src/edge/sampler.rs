@@ -19,7 +19,7 @@ use crate::{
     catalogue::Query,
     checks::Check,
     facts::{Fact, ProbeName, Rows, Why},
-    model::Side,
+    model::{PgVersion, Side},
     switchover::moment::Answers,
 };
 
@@ -108,6 +108,16 @@ impl Sampler {
             })
         };
         let _opened_or_not = tokio::time::timeout(WARM_WITHIN, both).await;
+    }
+
+    /// The versions of blue and green, as far as their sessions are open: a server that was upgraded or replaced has ended them.
+    pub async fn versions(&self) -> (Option<PgVersion>, Option<PgVersion>) {
+        let of = async |line: &Line| line.session.lock().await.as_ref().map(version);
+        let green = match &self.green {
+            Some(green) => of(green).await,
+            None => None,
+        };
+        (of(&self.blue).await, green)
     }
 
     /// Looks once.

@@ -68,6 +68,9 @@ pub struct LastLook {
     pub look: Look,
     /// The newest event that RDS shows, so that later ones can be told from it.
     pub mark: Mark,
+    /// Whether the attestation that the run is held to still speaks of what is there, and does until the request has left; `Ok`
+    /// where none was given.
+    pub attested: Result<(), String>,
 }
 
 /// How a confirmation came about.
@@ -100,6 +103,17 @@ pub struct Fault {
     pub code: String,
     /// RDS's words.
     pub message: String,
+}
+
+impl Fault {
+    /// The code of a request that certainly never left. RDS has none of that name.
+    pub const NOT_SENT: &'static str = "NotSent";
+
+    /// Whether it is about a request that never left.
+    #[must_use]
+    pub fn never_left(&self) -> bool {
+        self.code == Self::NOT_SENT
+    }
 }
 
 impl fmt::Display for Fault {

@@ -200,7 +200,9 @@ pub fn fix_fault(fault: &Fault) -> &'static str {
         | "SignatureDoesNotMatch" => {
             "the credentials are no longer valid, or this machine's clock is wrong; renew them and run it again"
         }
-        "NotSent" => "the request never left this machine; see to credentials and network, and run it again",
+        Fault::NOT_SENT => {
+            "the request never left this machine; see to credentials and network, and run it again"
+        }
         "Throttling" | "ThrottlingException" | "RequestLimitExceeded" => {
             "the account's API rate was exceeded; wait a minute and run it again"
         }

@@ -283,8 +283,8 @@ impl<R: Kinds> Journal<R> {
         line.pop();
         line.push_str(&format!(",\"hash\":\"{hash}\"}}\n"));
         self.broken = true;
-        self.file
-            .write_all(line.as_bytes())
+        self.in_place()
+            .and_then(|()| self.file.write_all(line.as_bytes()))
             .and_then(|()| self.file.sync_data())
             .map_err(|source| JournalError::Io {
                 path: self.path.clone(),
@@ -293,6 +293,20 @@ impl<R: Kinds> Journal<R> {
         self.broken = false;
         self.next += 1;
         self.head = hash;
+        Ok(())
+    }
+
+    /// Whether the path still leads to the file that is written: one that was moved or replaced would be found by nobody who takes
+    /// this run up.
+    fn in_place(&self) -> io::Result<()> {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt as _;
+            let (named, open) = (std::fs::metadata(&self.path)?, self.file.metadata()?);
+            if (named.dev(), named.ino()) != (open.dev(), open.ino()) {
+                return Err(io::Error::other("it was replaced while it was written"));
+            }
+        }
         Ok(())
     }
 

@@ -288,6 +288,9 @@ fn looked(config: &Config, prep: Prep, evidence: Evidence, at: Timestamp, look: 
     if let Err(why) = &look.sample.lock {
         return refused(Refusal::LockLost { why: why.clone() });
     }
+    if let Err(why) = &look.attested {
+        return refused(Refusal::NotAttested { why: why.clone() });
+    }
     let failed_before = match &look.look {
         Look::Gone => return refused(Refusal::Gone),
         Look::Failed(why) => return settle_again(prep, evidence, at, format!("RDS cannot be asked: {why}")),

@@ -277,6 +277,13 @@ impl fmt::Display for Refusal {
             ),
             Self::AlreadySwitched => f.write_str("the deployment has been switched over already"),
             Self::NotAvailable { seen } => write!(f, "the deployment cannot be switched over now: {seen}"),
+            Self::ByRds { fault, seen } if fault.never_left() => {
+                write!(
+                    f,
+                    "the request never left this machine: {}; RDS shows {seen}",
+                    fault.message
+                )
+            }
             Self::ByRds { fault, seen } => write!(f, "RDS said no: {fault}; afterwards it shows {seen}"),
         }
     }

@@ -6,10 +6,11 @@ use std::process::Command;
 
 use greenlight::attest::{Attestation, Attested, NoSubject, Refused, Subject};
 use greenlight::facts::{Fact, Facts};
-use greenlight::model::Phase;
+use greenlight::model::{PgVersion, Phase};
 use greenlight::policy::Policy;
 use greenlight::report::{Headline, Report};
 use greenlight::situation::Situation;
+use greenlight::switchover::deployment::{Member, MemberStatus, Resource, Status, View};
 use greenlight::verdict::Level;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -79,6 +80,52 @@ fn what_has_not_changed_matches_until_it_expires() {
     // Layout is not content.
     let compact = serde_json::to_string(&attestation).expect("JSON");
     assert_eq!(Attestation::parse(&compact), Ok(attestation));
+}
+
+/// The view that a last look has of the case.
+fn view(attestation: &Attestation) -> View {
+    let resource = |arn: &str, id: &Option<String>| Resource {
+        arn: arn.to_owned(),
+        resource_id: id.clone(),
+    };
+    let members = attestation.subject.members.iter().map(|pair| Member {
+        source: resource(&pair.blue, &pair.blue_resource_id),
+        target: Some(resource(&pair.green, &pair.green_resource_id)),
+        status: MemberStatus::Available,
+    });
+    View {
+        id: attestation.subject.deployment.clone(),
+        status: Status::Available,
+        details: None,
+        members: members.collect(),
+    }
+}
+
+#[test]
+fn a_last_look_that_sees_another_member_or_version_or_comes_too_late_is_refused() {
+    let attestation = good();
+    let look = |change: &dyn Fn(&mut View), green: Option<PgVersion>, seconds| {
+        let mut view = view(&attestation);
+        change(&mut view);
+        attestation.still(&view, None, green, later(&same(), seconds))
+    };
+    let green: PgVersion = attestation.subject.target_version.parse().expect("a version");
+    assert_eq!(look(&|_| {}, None, 3599), Ok(()));
+    assert_eq!(look(&|_| {}, Some(green), 3599), Ok(()));
+    assert!(matches!(look(&|_| {}, None, 3600), Err(Refused::Expired(_))));
+    let others: [&dyn Fn(&mut View); 4] = [
+        &|view| view.id.push('x'),
+        &|view| view.members[0].source.arn.push('x'),
+        &|view| view.members[0].source.resource_id = Some("another".into()),
+        &|view| view.members.clear(),
+    ];
+    for other in others {
+        assert!(matches!(look(other, None, 0), Err(Refused::Differs { .. })));
+    }
+    assert!(matches!(
+        look(&|_| {}, Some(PgVersion::major(9)), 0),
+        Err(Refused::Differs { .. })
+    ));
 }
 
 #[test]

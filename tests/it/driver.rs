@@ -300,6 +300,7 @@ impl World for Fake {
             sample,
             look: Look::Found(self.view()),
             mark: history::mark(&self.messages()),
+            attested: Ok(()),
         }
     }
 

@@ -265,6 +265,33 @@ fn a_second_process_is_told_who_has_it() {
     assert!(FileLock::path_for(&path).ends_with("app.journal.lock"));
 }
 
+/// Whoever moves it away takes from the next run what this one sent.
+#[test]
+fn a_journal_that_was_moved_or_replaced_is_written_no_more() {
+    for replaced in [false, true] {
+        let folder = folder();
+        let path = written(folder.path());
+        let (mut journal, _) = taken_up(&path);
+        journal
+            .append(Record::Locked { at: at(9) }, at(9))
+            .expect("it is in its place");
+        fs::rename(&path, folder.path().join("moved")).expect("moved");
+        if replaced {
+            fs::copy(folder.path().join("moved"), &path).expect("copied");
+        }
+        let error = journal
+            .append(Record::Locked { at: at(10) }, at(10))
+            .expect_err("nobody would find it");
+        assert!(matches!(error, JournalError::Io { .. }), "{error}");
+        // Also when it is back: nobody knows what happened to it meanwhile.
+        fs::rename(folder.path().join("moved"), &path).expect("moved back");
+        let error = journal
+            .append(Record::Locked { at: at(11) }, at(11))
+            .expect_err("it failed before");
+        assert!(matches!(error, JournalError::Broken { .. }), "{error}");
+    }
+}
+
 #[test]
 fn a_journal_that_is_not_there_leaves_nothing_behind() {
     let folder = folder();

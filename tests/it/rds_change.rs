@@ -148,6 +148,102 @@ async fn an_answer_that_comes_too_late_is_lost() {
     );
 }
 
+/// A server that takes one connection and does this with it.
+async fn server<F: Future<Output = ()> + Send>(
+    then: impl FnOnce(tokio::net::TcpStream) -> F + Send + 'static,
+) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a client");
+        // Nobody can come a second time.
+        drop(listener);
+        then(stream).await;
+    });
+    address.to_string()
+}
+
+async fn submit_to(url: &str) -> Changed<Output> {
+    let config = config(url, credentials()).await;
+    let changes = Changes::new(&config, "eu-west-1").within(Duration::from_secs(20));
+    changes
+        .switchover("bgd-0123456789abcdef", SignedDuration::from_secs(300))
+        .await
+}
+
+#[tokio::test]
+async fn where_no_connection_came_about_nothing_was_sent() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let nobody = format!("http://{}", closed.local_addr().expect("bound"));
+    drop(closed);
+    let no_tls = server(async |mut stream| {
+        let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, b"220 this is not TLS\r\n").await;
+    })
+    .await;
+    let hangs_up = server(async |stream| drop(stream)).await;
+    for url in [
+        nobody,
+        "http://nowhere.invalid".to_owned(),
+        format!("https://{no_tls}"),
+        format!("https://{hangs_up}"),
+    ] {
+        let changed = submit_to(&url).await;
+        assert!(
+            matches!(&changed, Changed::Rejected { fault, request_id: None } if fault.never_left()),
+            "{url}: {changed:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn where_a_connection_was_cut_nobody_knows() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let at_once = server(async |stream| drop(stream)).await;
+    let after_the_request = server(async |mut stream| {
+        let mut some = [0; 4096];
+        let _ = stream.read(&mut some).await;
+    })
+    .await;
+    let amid_the_answer = server(async |mut stream| {
+        let mut some = [0; 4096];
+        let _ = stream.read(&mut some).await;
+        let _ = stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n<Swi")
+            .await;
+    })
+    .await;
+    let no_http = server(async |mut stream| {
+        let _ = stream.write_all(b"220 this is not HTTP\r\n").await;
+        let _ = stream.read(&mut [0; 4096]).await;
+    })
+    .await;
+    for address in [at_once, after_the_request, amid_the_answer, no_http] {
+        let changed = submit_to(&format!("http://{address}")).await;
+        assert!(matches!(changed, Changed::Lost { .. }), "{changed:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_may_not_leave_any_more_does_not() {
+    let (sandbox, id) = ready().await;
+    let config = config(&sandbox.endpoint_url(), credentials()).await;
+    let changes = Changes::new(&config, "eu-west-1");
+    let late = changes
+        .clone()
+        .only_while(|| Err("the last look was 7 s old".to_owned()));
+    let changed = late.switchover(&id, SignedDuration::from_secs(300)).await;
+    assert!(
+        matches!(&changed, Changed::Rejected { fault, .. } if fault.never_left() && fault.message.contains("7 s old")),
+        "{changed:?}"
+    );
+    assert!(sandbox.calls().of(ACTION).is_empty());
+    let timely = changes.only_while(|| Ok(()));
+    let changed = timely.switchover(&id, SignedDuration::from_secs(300)).await;
+    assert!(matches!(changed, Changed::Accepted { .. }), "{changed:?}");
+}
+
 #[tokio::test]
 async fn what_never_left_did_nothing() {
     let (sandbox, id) = ready().await;

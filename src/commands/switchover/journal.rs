@@ -64,6 +64,16 @@ pub(super) fn read(args: &SwitchoverArgs) -> Result<Log, Failure> {
 /// [`Trouble`].
 pub(super) fn take_up(path: &Path, by: &Actor, config: &Config) -> Result<(Journal, Resumed), Trouble> {
     let (journal, log) = Journal::open(path, by).map_err(trouble)?;
+    // It was read once already, without its lock.
+    if log.header().config.identity != config.identity {
+        return Err(Trouble::Failure(Failure {
+            exit: Exit::OutcomeUnknown,
+            message: format!(
+                "{} was replaced while it was taken up; look at both",
+                path.display()
+            ),
+        }));
+    }
     let resumed = resume(config, log.records()).map_err(|contradiction| {
         Trouble::Failure(Failure {
             exit: Exit::OutcomeUnknown,

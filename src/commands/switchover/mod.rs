@@ -200,7 +200,7 @@ async fn set_up<'a>(args: &'a SwitchoverArgs, process: &'a World) -> Result<Setu
     };
     let principal = aws::principal(&sdk).await;
     let by = Actor {
-        user: process.env.os_user().unwrap_or("unknown").to_owned(),
+        user: process.env.os_user().map_or_else(host::uid, str::to_owned),
         host: host::name(),
         pid: std::process::id(),
         principal: principal.clone(),

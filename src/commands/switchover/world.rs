@@ -3,7 +3,10 @@
 //! Every call is bounded in time and says in its answer what it could not find out. What was collected last is kept for the
 //! end of the run ([`Real::seen`]).
 
-use std::{cell::RefCell, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
@@ -20,7 +23,7 @@ use crate::{
     commands::{self, target},
     edge::{
         blue_lock::BlueLock,
-        clock,
+        clock::{self, Steady},
         connect::ConnectSpec,
         probe::Probe,
         rds::{change::Changes, watch::Watch},
@@ -30,7 +33,7 @@ use crate::{
     facts::{Fact, Facts, rds::RdsFacts},
     gate,
     model::{Phase, Replication},
-    output::{self, View},
+    output::{self, View, words::seconds},
     policy::Policy,
     report::{CheckReport, Headline, Report},
     situation::Situation,
@@ -39,7 +42,7 @@ use crate::{
         driver::{Reply, World},
         evidence::{Answer, Evidence, LastLook, Readiness},
         history::{Mark, Proof, mark, prove},
-        machine::{Config, Event, Notice, State},
+        machine::{Config, Event, Notice, State, later},
         moment::{self, LAG_CHECK, LagLine, Moment},
         outage::Outage,
         outcome::{Outcome, Refusal, Verified},
@@ -77,8 +80,11 @@ pub(super) struct Real<'a> {
     /// What the control plane showed when the run was set up; none where it could not be had (on `--resume`).
     pub(super) servers: Option<Servers>,
     pub(super) card: confirm::Card,
+    clock: Steady,
     lock: Mutex<Option<BlueLock>>,
     sampler: Mutex<Option<Sampler>>,
+    /// When the last look before the request began.
+    looked_at: Cell<Option<Timestamp>>,
     moment: RefCell<Option<Moment>>,
     seen: RefCell<Option<Seen>>,
     /// What RDS and its events said about the attempt, for the explanation.
@@ -139,8 +145,10 @@ impl<'a> Real<'a> {
             changes: parts.changes,
             servers: parts.servers,
             card: parts.card,
+            clock: Steady::start(),
             lock: Mutex::new(None),
             sampler: Mutex::new(None),
+            looked_at: Cell::new(None),
             moment: RefCell::new(None),
             seen: RefCell::new(None),
             texts: RefCell::new(Vec::new()),
@@ -177,6 +185,21 @@ impl<'a> Real<'a> {
             .map_err(|why| why.to_string())?;
         self.remarks.borrow_mut().push(attestation.remark());
         Ok(())
+    }
+
+    /// Holds the last look against the attestation. It has to be good for as long as the request may take to leave.
+    async fn still_attested(&self, look: &Look) -> Result<(), String> {
+        let (Some(attestation), Look::Found(view)) = (&self.attestation, look) else {
+            return Ok(());
+        };
+        let (blue, green) = match &*self.sampler.lock().await {
+            Some(sampler) => sampler.versions().await,
+            None => (None, None),
+        };
+        let until = later(clock::now().max(self.now()), self.config.last_look);
+        attestation
+            .still(view, blue, green, until)
+            .map_err(|why| why.to_string())
     }
 
     /// The report that was made last, with its facts.
@@ -330,7 +353,7 @@ impl<'a> Real<'a> {
 
 impl World for Real<'_> {
     fn now(&self) -> Timestamp {
-        clock::now()
+        self.clock.now()
     }
 
     async fn sleep(&self, time: SignedDuration) {
@@ -351,7 +374,7 @@ impl World for Real<'_> {
 
     async fn full_check(&self) -> Evidence {
         self.display.stage(Stage::Checking);
-        let at = clock::now();
+        let at = self.now();
         match self.collect(Phase::Switchover).await {
             Ok(seen) => {
                 let mut evidence = evidence::of(&seen, at, &self.config.identity, &self.policy);
@@ -406,25 +429,39 @@ impl World for Real<'_> {
     async fn last_look(&self) -> LastLook {
         self.display.stage(Stage::Looking);
         self.probe.start().await;
-        let at = clock::now();
+        let at = self.now();
+        self.looked_at.set(Some(at));
         let (sample, look, messages) = tokio::join!(
             self.take_sample(),
             self.watch.look_for(&self.config.identity),
             self.watch.messages()
         );
         let mark = messages.map_or(Mark::Unknown, |messages| mark(&messages));
+        let attested = self.still_attested(&look).await;
         LastLook {
             at,
             sample,
             look,
             mark,
+            attested,
         }
     }
 
     async fn submit(&self, timeout: SignedDuration) -> Answer {
         self.display.stage(Stage::Submitting);
-        let changed = self.changes.switchover(&self.config.identity.id, timeout).await;
-        changed.answer()
+        let (clock, looked_at, limit) = (self.clock.clone(), self.looked_at.get(), self.config.last_look);
+        let changes = self.changes.clone().only_while(move || {
+            let age = looked_at.map(|at| clock.now().duration_since(at));
+            match age {
+                Some(age) if age <= limit => Ok(()),
+                Some(age) => Err(format!("by then the last look was {} old", seconds(age))),
+                None => Err("there was no last look".to_owned()),
+            }
+        });
+        changes
+            .switchover(&self.config.identity.id, timeout)
+            .await
+            .answer()
     }
 
     async fn describe(&self) -> Look {

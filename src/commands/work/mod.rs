@@ -335,7 +335,7 @@ async fn place(aws_args: &AwsArgs, world: &World) -> Result<(SdkConfig, Option<S
     let (config, endpoint) = target::aws_config(aws_args, world).await?;
     let principal = aws::principal(&config).await;
     let by = Actor {
-        user: world.env.os_user().unwrap_or("unknown").to_owned(),
+        user: world.env.os_user().map_or_else(host::uid, str::to_owned),
         host: host::name(),
         pid: std::process::id(),
         principal,

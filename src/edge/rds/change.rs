@@ -2,7 +2,7 @@
 //!
 //! A call that changes something must not be sent twice by itself, so the SDK's retries are off and the time limit is
 //! this module's own. What comes back is one of three things: RDS took it, it certainly did nothing, or nobody knows. Only
-//! an answer that RDS itself wrote, or a request that never left, counts as "did nothing" ([`Answer::of_fault`]).
+//! an answer that RDS itself wrote, or a request that provably never left, counts as "did nothing" ([`Answer::of_fault`]).
 
 use std::{
     error::Error,
@@ -73,11 +73,23 @@ impl<T> Changed<T> {
     }
 }
 
+/// Whether a call may still leave, asked at the last moment; the error says why not.
+type Gate = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
 /// Sends calls that change something.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Changes {
     config: Config,
     within: Duration,
+    gate: Option<Gate>,
+}
+
+impl std::fmt::Debug for Changes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Changes")
+            .field("within", &self.within)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Changes {
@@ -96,6 +108,18 @@ impl Changes {
         Self {
             config,
             within: ANSWER_WITHIN,
+            gate: None,
+        }
+    }
+
+    /// The same, whose calls leave only while `gate` lets them. It is asked when the request is signed and nothing is left but
+    /// to connect and write it: getting credentials may have taken long, and so may a process that was stopped, or a terminal that
+    /// took no output.
+    #[must_use]
+    pub fn only_while(self, gate: impl Fn() -> Result<(), String> + Send + Sync + 'static) -> Self {
+        Self {
+            gate: Some(Arc::new(gate)),
+            ..self
         }
     }
 
@@ -117,7 +141,11 @@ impl Changes {
         E: ProvideErrorMetadata + Error + 'static,
     {
         let left = Arc::new(AtomicBool::new(false));
-        let config = self.config.to_builder().interceptor(Left(Arc::clone(&left)));
+        let leaving = Leaving {
+            left: Arc::clone(&left),
+            gate: self.gate.clone(),
+        };
+        let config = self.config.to_builder().interceptor(leaving);
         let answer = tokio::time::timeout(self.within, call(Client::from_conf(config.build()))).await;
         let left = left.load(Ordering::SeqCst);
         let changed = match answer {
@@ -159,13 +187,23 @@ impl Changes {
     }
 }
 
-/// Notes when a request is about to go out: whatever failed before that did nothing.
-#[derive(Debug)]
-struct Left(Arc<AtomicBool>);
+/// Notes when a request is about to go out: whatever failed before that did nothing. One that may not go any more fails here.
+struct Leaving {
+    left: Arc<AtomicBool>,
+    gate: Option<Gate>,
+}
 
-impl Intercept for Left {
+impl std::fmt::Debug for Leaving {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Leaving")
+            .field("left", &self.left)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Intercept for Leaving {
     fn name(&self) -> &'static str {
-        "Left"
+        "Leaving"
     }
 
     fn read_before_transmit(
@@ -174,16 +212,35 @@ impl Intercept for Left {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.0.store(true, Ordering::SeqCst);
+        if let Some(gate) = &self.gate {
+            gate()?;
+        }
+        self.left.store(true, Ordering::SeqCst);
         Ok(())
     }
+}
+
+/// Whether there never was a connection that the request could have been written to: its name could not be looked up, nobody
+/// listened, or TLS failed. Only the connector itself proves that; any other error may have come after the first byte.
+fn never_connected<E>(error: &SdkError<E, HttpResponse>) -> bool {
+    let SdkError::DispatchFailure(failure) = error else {
+        return false;
+    };
+    let mut cause: Option<&(dyn Error + 'static)> = failure.as_connector_error().map(|error| error as _);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
+            return error.is_connect();
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn sort<T, E>(error: &SdkError<E, HttpResponse>, left: bool) -> Changed<T>
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    if !left {
+    if !left || never_connected(error) {
         return never_left(chain(error));
     }
     let request_id = error.request_id().map(str::to_owned);
@@ -211,7 +268,7 @@ where
 fn never_left<T>(why: String) -> Changed<T> {
     Changed::Rejected {
         fault: Fault {
-            code: "NotSent".to_owned(),
+            code: Fault::NOT_SENT.to_owned(),
             message: why,
         },
         request_id: None,

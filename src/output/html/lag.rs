@@ -84,7 +84,7 @@ pub(super) fn lag(view: View<'_>) -> Option<Lag> {
     let mut note = format!(
         "{}, from {} on; bytes that green has not confirmed, by slot of blue.",
         count(samples.len() as u64, "look"),
-        first.at
+        first.at.strftime("%Y-%m-%d %H:%M:%S UTC")
     );
     if blind > 0 {
         note.push_str(&format!(

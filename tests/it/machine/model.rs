@@ -762,6 +762,7 @@ impl Successors<'_> {
                         sample,
                         look,
                         mark,
+                        attested: Ok(()),
                     };
                     globe.feed(self.setup, i, Event::Looked { at: now(), look });
                     self.push(

@@ -6,7 +6,7 @@ use greenlight::switchover::history::{Mark, Proof, Told};
 use greenlight::switchover::machine::{
     Answer, Config, Effect, Event, Evidence, Fault, LastLook, Readiness, State, step,
 };
-use greenlight::switchover::outcome::{Refusal, Verified};
+use greenlight::switchover::outcome::{Outcome, Refusal, Verified};
 use greenlight::switchover::settle::{Lag, Sample};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -100,11 +100,12 @@ fn event() -> impl Strategy<Value = Event> {
         digest,
         open: vec![],
     });
-    let last = (time(), sample(), look()).prop_map(|(at, sample, look)| LastLook {
+    let last = (time(), sample(), look(), any::<bool>()).prop_map(|(at, sample, look, attested)| LastLook {
         at,
         sample,
         look,
         mark: Mark::Empty,
+        attested: attested.then_some(()).ok_or_else(|| "it expired".into()),
     });
     prop_oneof![
         (time(), any::<bool>()).prop_map(|(at, terminal)| Event::Begin { at, terminal }),
@@ -157,6 +158,7 @@ fn fitting(state: &State, at: Timestamp) -> Event {
                 sample,
                 look: Look::Found(resting()),
                 mark: Mark::Empty,
+                attested: Ok(()),
             };
             Event::Looked { at, look }
         }
@@ -206,4 +208,37 @@ proptest! {
         }
         prop_assert!(submits <= 1);
     }
+}
+
+/// The attestation is held up once more by the last look, when everything else is ready.
+#[test]
+fn an_attestation_that_ended_while_it_settled_is_no_ground() {
+    let mut config = Config::new(identity());
+    config.stable_for = SignedDuration::ZERO;
+    config.yes = true;
+    let mut state = State::Start;
+    while !matches!(state, State::Looking { .. }) {
+        let event = fitting(&state, now());
+        state = step(&config, state, event).0;
+    }
+    let Event::Looked { at, mut look } = fitting(&state, now()) else {
+        unreachable!("it is what it waits for")
+    };
+    assert!(matches!(
+        step(
+            &config,
+            state.clone(),
+            Event::Looked {
+                at,
+                look: look.clone()
+            }
+        )
+        .0,
+        State::Intending { .. }
+    ));
+    look.attested = Err("it expired".into());
+    let (state, _) = step(&config, state, Event::Looked { at, look });
+    let why = "it expired".into();
+    let refusal = Refusal::NotAttested { why };
+    assert_eq!(state, State::Done(Outcome::Refused { refusal }));
 }
