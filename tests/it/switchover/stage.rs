@@ -93,12 +93,7 @@ impl Stage {
         let sandbox = Sandbox::start_with(scenario, options)
             .await
             .expect("the scenario starts");
-        // Verifying compares sequences with their columns.
-        let green = sandbox.green().expect("green runs");
-        green
-            .execute("postgres", "grant pg_read_all_data to greenlight")
-            .await
-            .expect("granted");
+        readable(&sandbox).await;
         sandbox.calls().clear();
         Self {
             sandbox,
@@ -209,6 +204,31 @@ impl Stage {
             .map(|m| m.status.clone().unwrap_or_default());
         (deployment.status.clone(), members.collect())
     }
+}
+
+/// Verifying compares sequences with their columns.
+async fn readable(sandbox: &Sandbox) {
+    let (blue, green) = (
+        sandbox.blue().expect("blue runs"),
+        sandbox.green().expect("green runs"),
+    );
+    let standby = green
+        .value("postgres", "select pg_is_in_recovery()")
+        .await
+        .expect("an answer");
+    let granted = if standby.as_deref() == Some("t") {
+        // What is granted on blue is there as well.
+        blue.execute(
+            "shop",
+            "grant select on all tables in schema public to greenlight",
+        )
+        .await
+    } else {
+        green
+            .execute("postgres", "grant pg_read_all_data to greenlight")
+            .await
+    };
+    granted.expect("granted");
 }
 
 pub(crate) async fn ended(child: Child) -> Ended {
