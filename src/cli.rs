@@ -731,7 +731,8 @@ pub struct GuardArgs {
     #[arg(long)]
     pub resume: bool,
     /// Probe the production endpoint four times a second while it runs, as clients see it: a new connection and a read each
-    /// time; the end says how long reads were out, in ms
+    /// time; the end says how long reads were out, in ms. Not with --resume: what clients saw before it was taken up is not known,
+    /// and the outage would be told too short; a journal with which nothing was sent is gone on with without --resume
     #[arg(long, conflicts_with = "resume")]
     pub probe: bool,
     /// Also insert a row into this table each time (four a second; nothing else is written), and say at the end whether all

@@ -196,6 +196,15 @@ impl Outcome {
         }
     }
 
+    /// Whether the request has left, or may have.
+    #[must_use]
+    pub fn was_sent(&self) -> bool {
+        matches!(
+            self,
+            Self::Switched { .. } | Self::RolledBack { .. } | Self::Unknown { .. }
+        )
+    }
+
     /// Whether `--resume` has nothing left to do after this end. The others are taken up again: before the request
     /// from the start, after it by asking RDS once more.
     #[must_use]

@@ -101,7 +101,14 @@ async fn drive(real: Real<'_>, ready: Ready, signals: &mut Signals) -> Result<Ex
     };
     tokio::select! {
         biased;
-        shown = end::show(&real, &outcome, kept) => shown,
+        shown = end::show(&real, &outcome, kept) => match shown {
+            // What became of production counts, and not that a file could not be written about it.
+            Err(failure) if outcome.was_sent() => {
+                terminal::say(&format!("{outcome}; but {}", failure.message));
+                Ok(end::exit(&outcome))
+            }
+            shown => shown,
+        },
         () = signals.next() => {
             terminal::say(&format!("{outcome} (interrupted while the report was made)"));
             Ok(end::exit(&outcome))

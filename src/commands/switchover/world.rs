@@ -40,7 +40,7 @@ use crate::{
     switchover::{
         deployment::{Identity, Look},
         driver::{Reply, World},
-        evidence::{Answer, Evidence, LastLook, Readiness},
+        evidence::{Answer, Evidence, LastLook, Open, Readiness},
         history::{Mark, Proof, mark, prove},
         machine::{Config, Event, Notice, State, later},
         moment::{self, LAG_CHECK, LagLine, Moment},
@@ -60,6 +60,9 @@ const ENDPOINT_FOLLOWS_WITHIN: Duration = Duration::from_secs(60);
 const ENDPOINT_PAUSE: Duration = Duration::from_secs(2);
 /// Checks that block as long as the endpoint's name still leads to the old side.
 const ENDPOINT_CHECKS: &[&str] = &["version-in-force", "production-writable"];
+
+/// The check after the switchover that needs to read tables.
+const SEQUENCES: &str = "sequences-ahead";
 
 /// A report with the facts behind it.
 #[derive(Clone, Debug)]
@@ -87,6 +90,8 @@ pub(super) struct Real<'a> {
     looked_at: Cell<Option<Timestamp>>,
     moment: RefCell<Option<Moment>>,
     seen: RefCell<Option<Seen>>,
+    /// What the verification will not be able to tell; none as long as nobody looked.
+    foreseen: RefCell<Option<Vec<Open>>>,
     /// What RDS and its events said about the attempt, for the explanation.
     texts: RefCell<Vec<String>>,
     /// DDL on blue that was seen while settling.
@@ -151,6 +156,7 @@ impl<'a> Real<'a> {
             looked_at: Cell::new(None),
             moment: RefCell::new(None),
             seen: RefCell::new(None),
+            foreseen: RefCell::new(None),
             texts: RefCell::new(Vec::new()),
             ddl: RefCell::default(),
             attestation: parts.attestation,
@@ -236,9 +242,15 @@ impl<'a> Real<'a> {
 
     /// Collects and judges in a phase; the policy is the run's own but for the present time.
     pub(super) async fn collect(&self, phase: Phase) -> Result<Seen, String> {
+        self.collect_only(phase, &[]).await
+    }
+
+    /// The same with only these checks, or with all.
+    async fn collect_only(&self, phase: Phase, only: &[String]) -> Result<Seen, String> {
         let begun = clock::now();
         let mut policy = self.policy.clone();
         policy.now = begun;
+        policy.only = only.to_vec();
         if phase == Phase::Switchover {
             // Lag is what settling is about, by --max-lag. In the full check it is shown and does not gate.
             policy.levels.entry(LAG_CHECK.to_owned()).or_insert(Level::Notice);
@@ -247,11 +259,13 @@ impl<'a> Real<'a> {
         let wanted = target::Wanted {
             phase: Some(phase),
             everything: false,
-            only: &[],
+            only,
         };
         let subject = crate::cli::TargetArgs::of_deployment(&self.config.identity.id);
         let databases = match phase {
-            Phase::Verify => evidence::after_switchover(&self.args.databases, self.production()),
+            Phase::Verify if only.is_empty() => {
+                evidence::after_switchover(&self.args.databases, self.production())
+            }
             _ => self.args.databases.clone(),
         };
         let progress = Progress::quiet_unless(self.display.is_live());
@@ -269,6 +283,22 @@ impl<'a> Real<'a> {
         let situation = Situation::of(&facts, Some(phase));
         let report = Report::make(&facts, situation, &policy);
         Ok(Seen { facts, report })
+    }
+
+    /// What the verification will not be able to tell for want of a right, while the right can still be granted.
+    async fn foresee(&self) -> Vec<Open> {
+        let Ok(seen) = self.collect_only(Phase::Verify, &[SEQUENCES.to_owned()]).await else {
+            return Vec::new();
+        };
+        let unseen = seen.report.checks.iter().flat_map(|check| &check.unseen);
+        let unseen = unseen.filter(|unseen| unseen.waived.is_none());
+        let open = unseen.map(|unseen| Open {
+            check: SEQUENCES.to_owned(),
+            subject: unseen.subject.clone(),
+            level: "not verifiable afterwards, which ends in 23".to_owned(),
+            message: unseen.why.clone(),
+        });
+        open.collect()
     }
 
     /// Host name of the production endpoint, as it was before the switchover.
@@ -375,7 +405,11 @@ impl World for Real<'_> {
     async fn full_check(&self) -> Evidence {
         self.display.stage(Stage::Checking);
         let at = self.now();
-        match self.collect(Phase::Switchover).await {
+        let known = self.foreseen.borrow().is_some();
+        let (seen, foreseen) = tokio::join!(self.collect(Phase::Switchover), async {
+            if known { None } else { Some(self.foresee().await) }
+        });
+        match seen {
             Ok(seen) => {
                 let mut evidence = evidence::of(&seen, at, &self.config.identity, &self.policy);
                 self.remark(&seen);
@@ -389,6 +423,15 @@ impl World for Real<'_> {
                 self.ddl.replace(Ddl::None);
                 *self.moment.borrow_mut() = Some(Moment::on(&seen.facts, situation, &policy, earlier));
                 self.display.checked(&seen.report);
+                if let Some(open) = foreseen.filter(|_| evidence.readiness == Readiness::Ready) {
+                    for open in &open {
+                        self.display.say(&format!(
+                            "{} will not be judged after the switchover, which then ends in 23: {}: {}",
+                            open.check, open.subject, open.message
+                        ));
+                    }
+                    self.foreseen.replace(Some(open));
+                }
                 self.seen.replace(Some(seen));
                 if evidence.readiness == Readiness::Ready {
                     let mut sampler = self.sampler.lock().await;
@@ -419,10 +462,10 @@ impl World for Real<'_> {
 
     async fn confirm(&self, _digest: &str) -> Reply {
         self.display.pause();
-        let open = match &*self.seen.borrow() {
-            Some(seen) => evidence::open(&seen.report),
-            None => Vec::new(),
-        };
+        let mut open = self.foreseen.borrow().clone().unwrap_or_default();
+        if let Some(seen) = &*self.seen.borrow() {
+            open.extend(evidence::open(&seen.report));
+        }
         confirm::ask(&self.card, &open, &self.lag_lines(), &self.config).await
     }
 

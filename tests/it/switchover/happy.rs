@@ -10,7 +10,7 @@ use greenlight::{
 use jiff::Timestamp;
 use sandbox::Scenario;
 
-use super::stage::{ACTION, Stage, guide};
+use super::stage::{ACTION, Stage, ended, guide};
 
 /// The names of records that decide, in order.
 fn kinds(records: &[Record]) -> Vec<String> {
@@ -34,7 +34,7 @@ fn evidence_age(stage: &Stage, events: &[serde_json::Value]) -> i64 {
         .expect("a time")
         .parse()
         .expect("a time");
-    let asked = stage.sandbox.calls().of(ACTION)[0].at;
+    let asked = stage.sandbox.calls().of(ACTION).last().expect("it was asked").at;
     i64::try_from(asked.duration_since(looked).as_millis()).expect("small")
 }
 
@@ -152,6 +152,100 @@ async fn an_instance_with_a_replica_is_switched_over() {
     let production = stage.sandbox.server("shop").expect("production");
     assert_eq!(production.major(), 16);
     assert!(load.lost(&production).await.expect("read").is_empty());
+}
+
+/// Within a major RDS replicates physically: green is a standby, which is promoted.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_is_switched_over_to_another_minor_and_no_row_is_lost() {
+    let mut scenario = Scenario::load("rds-instance").expect("built in");
+    let deployment = "[[deployment]]\nname = \"shop-to-16\"\nsource = \"shop\"\ntarget_version = \"13.20\"\ntarget_parameter_group = \"shop-13\"";
+    let with = Scenario::parse("deployment", deployment).expect("a deployment");
+    scenario.deployment = with.deployment;
+    let stage = Stage::new(scenario).await;
+    let green = stage.sandbox.green().expect("green");
+    let standby = green.value("shop", "select pg_is_in_recovery()").await;
+    assert_eq!(standby.expect("an answer").as_deref(), Some("t"));
+    let load = stage.sandbox.load("shop").expect("it writes");
+    stage
+        .until("rows are written", async || load.report().acknowledged > 50)
+        .await;
+
+    // A standby that replays nothing is behind.
+    green
+        .execute("shop", "select pg_wal_replay_pause()")
+        .await
+        .expect("paused");
+    let rows = "insert into items (name) select repeat('x', 200) from generate_series(1, 20000)";
+    stage
+        .sandbox
+        .blue()
+        .expect("blue")
+        .execute("shop", rows)
+        .await
+        .expect("rows");
+    stage
+        .run("a.journal", &["--wait", "4s"])
+        .await
+        .with(20)
+        .says("the standby is");
+    green
+        .execute("shop", "select pg_wal_replay_resume()")
+        .await
+        .expect("resumed");
+
+    // A report that cannot be written at the end changes nothing about what became of production.
+    let out = stage.folder.path().join("out");
+    std::fs::create_dir(&out).expect("made");
+    let run = stage.spawn("a.journal", &["-o", "json=out/report.json"]);
+    let settled = || {
+        std::fs::read_to_string(stage.journal("a.journal")).is_ok_and(|t| t.contains("\"kind\":\"settled\""))
+    };
+    stage.until("it has settled", async || settled()).await;
+    std::fs::remove_dir_all(&out).expect("removed");
+    ended(run)
+        .await
+        .with(0)
+        .says("13.20 (was 13.18)")
+        .says("report.json");
+    assert_eq!(stage.asked(), 1);
+    let before = load.report().acknowledged;
+    stage
+        .until("clients write again", async || {
+            load.report().acknowledged > before + 20
+        })
+        .await;
+    load.pause(true);
+    let production = stage.sandbox.server("shop").expect("production");
+    assert!(load.lost(&production).await.expect("read").is_empty());
+}
+
+/// `RUNS=100 cargo test --test it fresh_when` gives the figure.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_seen_last_is_fresh_when_the_request_leaves() {
+    let runs = std::env::var("RUNS")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(2);
+    let stage = Stage::new(guide("writers = 2\ndatabases = [\"main\"]").expect("a scenario")).await;
+    let mut ages = Vec::new();
+    for run in 1..=runs {
+        // A switchover that RDS refuses leaves the deployment as it was.
+        let reason = "not now".to_owned();
+        let refused = sandbox::SwitchoverOutcome::Refused { reason };
+        stage.sandbox.rds().next_switchover(refused);
+        let more = ["--format", "json", "--stable-for", "0ms", "--rest-for", "200ms"];
+        let ended = stage.run(&format!("{run}.journal"), &more).await.with(21);
+        ages.push(evidence_age(&stage, &ended.events()));
+        assert_eq!(stage.asked(), run);
+    }
+    ages.sort_unstable();
+    let part = |percent: usize| ages[(ages.len() * percent).div_ceil(100).saturating_sub(1)];
+    eprintln!(
+        "from the last look to the request, {runs} runs: median {} ms, p99 {} ms",
+        part(50),
+        part(99)
+    );
+    assert!(part(100) < 5000, "{ages:?}");
 }
 
 /// What the tool costs the databases while it settles, each second.

@@ -25,6 +25,18 @@ async fn what_is_not_ready_or_not_known_is_not_switched_over() {
         .with(2)
         .says("--skip");
 
+    // What could not be verified afterwards is said before.
+    green
+        .execute("postgres", "revoke pg_read_all_data from greenlight")
+        .await
+        .expect("revoked");
+    stage
+        .run("a.journal", &["--dry-run"])
+        .await
+        .with(0)
+        .says("sequences-ahead will not be judged after the switchover, which then ends in 23")
+        .says("grant pg_read_all_data to greenlight");
+
     // A slot of somebody else on blue blocks.
     let slot = "select pg_create_logical_replication_slot('theirs', 'pgoutput')";
     blue.execute("main", slot).await.expect("a slot");
