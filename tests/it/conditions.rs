@@ -47,8 +47,8 @@ async fn contradictions_of<'a>(
             only_if: None,
             ..query.clone()
         };
-        let with = postgres::probe(&session.client, query, 200).await;
-        let without = postgres::probe(&session.client, &plain, 200).await;
+        let with = postgres::probe(&session, query, 200).await;
+        let without = postgres::probe(&session, &plain, 200).await;
         (!agree(&with, &without)).then(|| format!("{}: {with:?}, but in truth {without:?}", query.probe))
     });
     join_all(asked).await.into_iter().flatten().collect()
@@ -113,10 +113,10 @@ fn answers_are_the_same_without_the_function_that_conditions_need() {
         let bodies = conditional()
             .find(|q| q.probe == "function-bodies")
             .expect("the query");
-        let before = postgres::probe(&session.client, bodies, 200).await;
+        let before = postgres::probe(&session, bodies, 200).await;
         let revoke = "revoke execute on function query_to_xml(text, boolean, boolean, text) from public";
         server.execute("postgres", revoke).await.expect("a revoke");
-        let after = postgres::probe(&session.client, bodies, 200).await;
+        let after = postgres::probe(&session, bodies, 200).await;
         assert!(
             matches!(&before, Fact::Known(rows) if rows.total == 1),
             "{before:?}"
