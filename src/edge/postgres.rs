@@ -417,8 +417,10 @@ pub async fn collect(
         } else {
             std::mem::take(&mut waiting)
         };
+        // Where there are few, a session is over when the server has ended it, and not when nobody uses it any more.
+        let scarce = room.beside < manners.connections;
         let work = now.into_iter().map(|name| async move {
-            let facts = one_database(spec, &name, &plan.database, manners, false).await;
+            let facts = one_database(spec, &name, &plan.database, manners, scarce).await;
             (name, facts)
         });
         let mut done = stream::iter(work.collect::<Vec<_>>()).buffer_unordered(room.beside.max(1));
@@ -469,25 +471,25 @@ async fn one_database(
     name: &str,
     list: &[(ProbeName, Query)],
     manners: Manners,
-    alone: bool,
+    scarce: bool,
 ) -> DatabaseFacts {
-    let session = match connect_patiently(&spec.for_database(name), alone).await {
+    let session = match connect_patiently(&spec.for_database(name), scarce).await {
         Ok(session) => session,
         Err(e) => return e.fact(),
     };
     let facts = probes(&session, list, manners).await;
-    if alone {
+    if scarce {
         session.close().await;
     }
     Fact::Known(facts)
 }
 
-/// Connects; where there is room for one session only, after the server has done with the one before.
-async fn connect_patiently(spec: &ConnectSpec, alone: bool) -> Result<Session, ConnectError> {
+/// Connects; where there is room for few sessions only, after the server has done with the one before.
+async fn connect_patiently(spec: &ConnectSpec, scarce: bool) -> Result<Session, ConnectError> {
     let begun = tokio::time::Instant::now();
     loop {
         match connect(spec).await {
-            Err(e) if alone && e.cause.code() == "too-many-connections" && begun.elapsed() < CLOSING => {
+            Err(e) if scarce && e.cause.code() == "too-many-connections" && begun.elapsed() < CLOSING => {
                 tokio::time::sleep(CLOSING / 40).await;
             }
             outcome => return outcome,
