@@ -51,7 +51,7 @@ fn attest(case: &Case, minutes: u16) -> Result<Attestation, NoSubject> {
     Attestation::of(&case.facts, &case.report, &case.policy, minutes, now)
 }
 
-fn good() -> Attestation {
+pub(crate) fn good() -> Attestation {
     attest(&same(), 60).expect("it can be attested")
 }
 

@@ -444,7 +444,7 @@ fn held(markdown: &str, least: usize) {
 }
 
 /// The journal of a clean-up with every kind of record.
-fn work(h: &str) -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn work(h: &str) -> (tempfile::TempDir, PathBuf) {
     use greenlight::work::machine::{End as Ending, Sight};
     use greenlight::work::record::{Head, Record as Work, Task};
     let at = |n: i64| Timestamp::from_second(1_700_000_000 + n).expect("in range");

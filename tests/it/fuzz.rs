@@ -11,6 +11,7 @@ use std::{
 };
 
 use greenlight::{
+    attest::Attestation,
     baseline, catalogue, config, drift,
     edge::{conninfo::ConnInfo, env::Env, pgpass, service},
     exit::Exit,
@@ -275,6 +276,36 @@ fn journals() {
     });
 }
 
+#[test]
+fn journals_of_a_clean_up() {
+    let (_folder, path) = crate::change::work("main-old1");
+    let lines = std::fs::read(path).expect("a journal");
+    fuzz("work", &[&lines, b"{\"seq\":1}\n"], |bytes| {
+        if let Ok(log) = journal::parse_as::<greenlight::work::record::Record>(Path::new("it"), bytes) {
+            assert!(log.records().count() <= bytes.len());
+        }
+    });
+}
+
+#[test]
+fn attestations() {
+    let good = crate::attest::good();
+    let now = good.collected_at;
+    fuzz("attestation", &[good.to_text().as_bytes()], |bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        let _edited_or_not = Attestation::parse(&text);
+        // Whoever edits one can also give it the digest that belongs to it.
+        if let Ok(edited) = serde_json::from_str::<Attestation>(&text) {
+            let sealed = edited.sealed();
+            if let Ok(read) = Attestation::parse(&sealed.to_text()) {
+                assert_eq!(read, sealed);
+                let _good = read.good_at(now);
+                let _remark = read.remark();
+            }
+        }
+    });
+}
+
 const STATE: &str = r#"{"format_version":"1.0","values":{"root_module":{"resources":[{"address":"aws_rds_cluster.main",
     "type":"aws_rds_cluster","name":"main","values":{"cluster_identifier":"main","engine_version":"14.10","tags":{"a":"b"}}}],
     "child_modules":[{"address":"module.x","resources":[]}]}}}"#;
@@ -366,6 +397,106 @@ fn earlier_reports() {
             let _diff = baseline::diff(&before, &now, greenlight::verdict::Level::Warning);
         }
     });
+}
+
+/// What a server of PostgreSQL says, through the login and the answer to a probe.
+mod messages {
+    use std::{
+        io::{Read as _, Write as _},
+        net::{Shutdown, TcpListener},
+        sync::{Arc, Mutex},
+        time::Duration,
+    };
+
+    use greenlight::{
+        catalogue::Query,
+        edge::{
+            auth::{Authenticator, Method},
+            connect::{ConnectSpec, Timeouts, connect},
+            conninfo::GivenIn,
+            env::Env,
+            postgres::probe,
+            tls::{Roots, TlsMode, TlsSettings},
+        },
+        model::secret::Secret,
+    };
+
+    use super::fuzz;
+    use crate::limits::{before_rows, hello, message};
+
+    /// A login without a password, and one row with the rows of a probe.
+    fn good() -> Vec<u8> {
+        let text = br#"{"total":1,"rows":[{"name":"a","n":1}]}"#;
+        let mut row = b"\0\x01".to_vec();
+        row.extend(u32::try_from(text.len()).expect("short").to_be_bytes());
+        row.extend(text);
+        let answer = [
+            before_rows(),
+            message(b'N', b"SNOTICE\0C00000\0Mtold\0\0"),
+            message(b'D', &row),
+            message(b'C', b"SELECT 1\0"),
+            message(b'Z', b"I"),
+        ];
+        let error = message(b'E', b"SERROR\0C42501\0Mpermission denied\0\0");
+        [hello(), answer.concat(), error].concat()
+    }
+
+    #[test]
+    fn messages_of_a_database() {
+        let current = Arc::new(Mutex::new(Vec::new()));
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let said = Arc::clone(&current);
+        let login = hello().len();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let bytes: Vec<u8> = said.lock().expect("not poisoned").clone();
+                let (first, then) = bytes.split_at(login.min(bytes.len()));
+                let mut heard = [0; 8192];
+                // One who hangs up is as good as one who answers.
+                let _startup = stream.read(&mut heard);
+                let _sent = stream.write_all(first);
+                let _waits = stream.set_read_timeout(Some(Duration::from_millis(5)));
+                let _question = stream.read(&mut heard);
+                let _sent = stream.write_all(then);
+                let _ends = stream.shutdown(Shutdown::Write);
+            }
+        });
+        let auth = Authenticator::new(Method::Password, Env::empty())
+            .with_user("me")
+            .with_password(Secret::new("planted-in-a-login"), GivenIn::ConnectionString);
+        let tls = TlsSettings::new(TlsMode::Disable, Arc::new(Roots::bundled()));
+        let mut spec = ConnectSpec::new("127.0.0.1", address.port(), "app", Arc::new(auth), tls);
+        spec.timeouts = Timeouts::within(Duration::from_secs(2));
+        spec.server_version = Some(150_001);
+        let query = Query {
+            probe: "it".to_owned(),
+            when: None,
+            limit: None,
+            only_if: None,
+            sql: "select 1".to_owned(),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let good = good();
+        let known = std::cell::Cell::new(false);
+        fuzz("messages", &[&good], |bytes| {
+            *current.lock().expect("not poisoned") = bytes.to_vec();
+            runtime.block_on(async {
+                match connect(&spec).await {
+                    Ok(session) => {
+                        let asked =
+                            tokio::time::timeout(Duration::from_secs(2), probe(&session, &query, 10)).await;
+                        known.set(known.get() || asked.is_ok_and(|fact| fact.known().is_some()));
+                    }
+                    Err(error) => assert!(!error.to_string().contains("planted"), "{error}"),
+                }
+            });
+        });
+        assert!(known.get(), "what is right is read");
+    }
 }
 
 /// Answers of the RDS API, through the SDK and our own conversion.

@@ -54,7 +54,7 @@ fn stub(handle: impl Fn(TcpStream) + Clone + Send + 'static) -> SocketAddr {
 }
 
 /// A message of PostgreSQL's protocol.
-fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+pub(crate) fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len() + 4).expect("short");
     [&[kind][..], &length.to_be_bytes(), body].concat()
 }
@@ -63,13 +63,18 @@ fn message(kind: u8, body: &[u8]) -> Vec<u8> {
 fn greet(stream: &mut TcpStream) -> std::io::Result<()> {
     let mut startup = [0; 4096];
     let _startup = stream.read(&mut startup)?;
+    stream.write_all(&hello())
+}
+
+/// What a server says that lets in without a password.
+pub(crate) fn hello() -> Vec<u8> {
     let mut hello = message(b'R', &[0; 4]);
     for parameter in ["server_version\x0015.1\0", "default_transaction_read_only\0on\0"] {
         hello.extend(message(b'S', parameter.as_bytes()));
     }
     hello.extend(message(b'K', &[0; 8]));
     hello.extend(message(b'Z', b"I"));
-    stream.write_all(&hello)
+    hello
 }
 
 /// A column of the type text, as an answer describes it.
@@ -86,7 +91,7 @@ fn column() -> Vec<u8> {
 }
 
 /// What comes before the rows of an answer of one column.
-fn before_rows() -> Vec<u8> {
+pub(crate) fn before_rows() -> Vec<u8> {
     let columns = [b"\0\x01".as_slice(), &column()].concat();
     [message(b'1', b""), message(b'2', b""), message(b'T', &columns)].concat()
 }

@@ -585,8 +585,9 @@ fn nothing_comes_out_of_any_command() {
             continue;
         }
         quietly(look, &wrong, &secrets);
-        if look.starts_with("create") || look.starts_with("cleanup") || look.starts_with("collect") {
-            continue; // They get in as the others do.
+        let by_itself = ["check", "fleet", "watch", "switchover"];
+        if !by_itself.iter().any(|command| look.starts_with(command)) {
+            continue; // They get in as these do.
         }
         let mut args: Vec<&str> = look.split(' ').collect();
         args.extend(["--auth", &garbage]);
