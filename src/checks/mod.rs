@@ -72,6 +72,7 @@ checks! {
     again "upgrade/removed-settings" => by_step;
     again "upgrade/removed-function-settings" => by_step;
     again "upgrade/system-grants" => by_step;
+    rows "upgrade/system-schema-objects";
     again "upgrade/built-in-casts" => by_step;
     again "upgrade/internal-functions" => by_step;
     again "upgrade/removed-extensions" => by_step;
