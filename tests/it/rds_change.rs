@@ -45,7 +45,7 @@ async fn ready() -> (Sandbox, String) {
     (sandbox, id)
 }
 
-fn credentials() -> SharedCredentialsProvider {
+pub(crate) fn credentials() -> SharedCredentialsProvider {
     SharedCredentialsProvider::new(Credentials::new(
         "AKIASANDBOXSANDBOX00",
         "opens-nothing",
@@ -56,7 +56,7 @@ fn credentials() -> SharedCredentialsProvider {
 }
 
 /// With retries, as reading has them: a change must not inherit them.
-async fn config(url: &str, credentials: SharedCredentialsProvider) -> SdkConfig {
+pub(crate) async fn config(url: &str, credentials: SharedCredentialsProvider) -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
         .credentials_provider(credentials)
         .region(Region::new("eu-west-1"))

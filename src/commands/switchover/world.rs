@@ -240,7 +240,8 @@ impl<'a> Real<'a> {
         }
     }
 
-    /// Collects and judges in a phase; the policy is the run's own but for the present time.
+    /// Collects and judges in a phase; the policy is the run's own but for the present time. What the control plane showed when the run
+    /// was set up is not used again, however fresh: what is decided on was seen with the lock held.
     pub(super) async fn collect(&self, phase: Phase) -> Result<Seen, String> {
         self.collect_only(phase, &[]).await
     }

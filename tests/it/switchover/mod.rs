@@ -3,6 +3,7 @@
 
 mod happy;
 mod killed;
+mod moto;
 mod record;
 mod refused;
 pub(crate) mod stage;

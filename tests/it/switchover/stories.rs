@@ -1,6 +1,9 @@
 //! Random stories of the shipped binary on real servers: faults on any call, roll-backs, kills after any record, taken up or
 //! begun anew. After each run what it claims is held against what RDS and production really are.
 //!
+//! They are plain values, made before the story is played: what it may meet (faults, kills, roll-backs) does not depend on the state
+//! that it is in, so that a state machine of proptest would add nothing; and no story is shrunk, for each try needs servers of its own.
+//!
 //! `STORIES=40 SEED=7 cargo test --test it stories` plays more of them; each is printed before it is played.
 
 use std::time::Duration;
