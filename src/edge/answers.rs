@@ -1,6 +1,6 @@
 //! Where AWS is asked, and how large an answer may be, whoever of the SDK asks.
 //!
-//! [`Bounded`] stands in front of the SDK's own HTTP client, for every API that is asked with the configuration (RDS, STS,
+//! `Bounded` stands in front of the SDK's own HTTP client, for every API that is asked with the configuration (RDS, STS,
 //! Secrets Manager, those that give credentials). The SDK takes any endpoint, of each service by a variable or the profile: plain
 //! http goes to this machine and to the addresses at which AWS gives credentials to its own machines, and nowhere else. And it reads
 //! an answer whole, whatever its size: who answers in place of an API, or a proxy that has gone mad, must cost an error and not
