@@ -135,3 +135,98 @@ pub(super) fn some(names: &[String], most: usize) -> String {
 /// What a session on green says first, since its transactions are read-only unless it says otherwise. Neither roles nor grants
 /// travel by replication, so that changing them there harms nothing.
 pub(super) const WRITABLE: &str = "set default_transaction_read_only = off; -- in this session on green";
+
+/// Whether two texts of the catalogs mean the same. Majors differ in the parentheses and casts that they write into expressions, and in
+/// nothing else that was seen (11 to 18); a cast alone that changed is therefore not told.
+pub(super) fn same_text(one: &str, other: &str) -> bool {
+    one == other || spelled(one) != spelled(other) || essence(one) == essence(other)
+}
+
+/// Whether a text has one of SQL's own spellings. From 14 on these are kept; before, `extract(year from d)` is stored and written as
+/// `date_part('year', d)`. An upgrade keeps the old form, so that only a schema that was loaded twice differs in it: that is not compared.
+fn spelled(text: &str) -> bool {
+    [
+        "EXTRACT(",
+        "SUBSTRING(",
+        "POSITION(",
+        "OVERLAY(",
+        "TRIM(",
+        " AT TIME ZONE ",
+    ]
+    .iter()
+    .any(|word| text.contains(word))
+}
+
+/// A text without parentheses, blanks, quotes around names, and casts.
+fn essence(text: &str) -> String {
+    let mut rest = text;
+    let mut out = String::with_capacity(text.len());
+    while let Some(c) = rest.chars().next() {
+        if let Some(cast) = rest.strip_prefix("::") {
+            // Names of types are words with blanks and quotes, perhaps with a size and brackets behind.
+            let end = cast
+                .find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | ' ' | '"' | '.')))
+                .unwrap_or(cast.len());
+            let (name, after) = cast.split_at(end);
+            // What stands behind the type's blanks belongs to the expression again.
+            let words = name.trim_end();
+            let operator = [
+                " and ", " or ", " is ", " then ", " else ", " end", " when ", " at ",
+            ];
+            let lower = words.to_lowercase();
+            let cut = operator.iter().filter_map(|word| lower.find(word)).min();
+            match cut {
+                Some(cut) => rest = &cast[cut..],
+                None => rest = size_and_brackets(after),
+            }
+            continue;
+        }
+        if !matches!(c, '(' | ')' | '"') && !c.is_whitespace() {
+            out.extend(c.to_lowercase());
+        }
+        rest = &rest[c.len_utf8()..];
+    }
+    // 16 and later write it where nothing else was meant before.
+    out.replace("noindent", "")
+}
+
+/// What follows a type's `(10,2)` and `[]`.
+fn size_and_brackets(text: &str) -> &str {
+    let sized = text
+        .strip_prefix('(')
+        .and_then(|inner| inner.split_once(')'))
+        .filter(|(size, _)| size.chars().all(|c| c.is_ascii_digit() || c == ','))
+        .map_or(text, |(_, after)| after);
+    sized.strip_prefix("[]").unwrap_or(sized)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same_text;
+
+    #[test]
+    fn what_majors_write_differently_is_the_same() {
+        for (one, other) in [
+            ("(v > 0)", "v > 0"),
+            ("((t)::text = 'a'::text)", "(t = 'a'::text)"),
+            ("(n)::numeric(10,2) > (1)::numeric", "n > 1"),
+            ("('{}'::text[])::character varying[]", "'{}'::character varying[]"),
+            ("(a)::timestamp with time zone and b", "a and b"),
+            ("date_part('year'::text, d) > 1", "EXTRACT(year FROM d) > 1"),
+        ] {
+            assert!(same_text(one, other), "{one} | {other}");
+        }
+    }
+
+    #[test]
+    fn what_means_something_else_differs() {
+        for (one, other) in [
+            ("v > 0", "v > 1"),
+            ("(a)::int and b", "(a)::int or b"),
+            ("integer not null", "integer"),
+            ("now()", "clock_timestamp()"),
+        ] {
+            assert!(!same_text(one, other), "{one} | {other}");
+        }
+    }
+}

@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use super::{Ctx, compare::pairs};
+use super::{
+    Ctx,
+    compare::{pairs, same_text},
+};
 use crate::{
     model::Side,
     verdict::{Finding, Judgement, Verdict},
@@ -15,13 +18,21 @@ struct Object {
     kind: String,
     name: String,
     state: Option<String>,
+    /// What else makes it what it is, in words that majors share; absent from facts of older versions of greenlight.
+    #[serde(default)]
+    definition: Option<String>,
 }
 
 impl Object {
     /// How the sides differ, where that matters.
     fn difference(&self, green: &Self) -> Option<String> {
         if self.state == green.state {
-            return None;
+            return match (&self.definition, &green.definition) {
+                (Some(blue), Some(green)) if !same_text(blue, green) => {
+                    Some("is defined differently on green".to_owned())
+                }
+                _ => None,
+            };
         }
         let (blue, green) = (
             self.state.as_deref().unwrap_or("-"),
@@ -40,6 +51,8 @@ impl Object {
     /// nothing, and are what a green side is used for.
     fn surplus(&self) -> Option<&'static str> {
         match (self.kind.as_str(), self.state.as_deref()) {
+            ("row level security", _) => Some("sessions see less from the switchover on"),
+            ("rule", Some("O" | "A" | "R")) => Some("it rewrites statements from the switchover on"),
             ("constraint", _) | ("index", Some("unique")) => {
                 Some("a row that blue takes and it refuses stops the apply worker")
             }
@@ -73,12 +86,16 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             },
             (None, None) => continue,
         };
-        judgement.find(
-            Finding::new(&pair.name, message)
-                .in_database(Some(&pair.database))
-                .on(Side::Green)
-                .fix("delete the deployment with its green side, and create it anew"),
-        );
+        let mut finding = Finding::new(&pair.name, message)
+            .in_database(Some(&pair.database))
+            .on(Side::Green)
+            .fix("delete the deployment with its green side, and create it anew");
+        for (side, object) in [("blue", &pair.blue), ("green", &pair.green)] {
+            if let Some(definition) = object.as_ref().and_then(|o| o.definition.as_deref()) {
+                finding = finding.evidence(side, definition);
+            }
+        }
+        judgement.find(finding);
     }
     judgement.done_with(format!("{same} objects are the same"))
 }

@@ -59,8 +59,10 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
                 .evidence("examples", examples),
         );
     }
-    judgement.done_with(match looked {
-        0 => "pg_stat_statements is in no database: nothing tells what the application runs".to_owned(),
-        n => format!("no schema change among the statements of {n} databases"),
-    })
+    // Without a witness there is nothing to judge by, and no pass either.
+    if looked == 0 && judgement.clean() {
+        return Verdict::skip("pg_stat_statements is in no database: nothing tells what the application runs");
+    }
+    let plural = if looked == 1 { "" } else { "s" };
+    judgement.done_with(format!("no schema change among the statements of {looked} database{plural}"))
 }

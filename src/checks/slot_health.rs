@@ -3,6 +3,7 @@
 use super::{
     Ctx,
     shared::{self, Apply, Database, Slot},
+    tables_on_green::Relation,
 };
 use crate::{
     model::Side,
@@ -54,7 +55,8 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     judgement.blind(databases.unseen);
     for (_, database) in databases.rows {
         let counts = database.allows_connections && !database.is_template && database.name != "rdsadmin";
-        if counts && !services.iter().any(|s| s.database.as_deref() == Some(&*database.name)) {
+        let read = services.iter().any(|s| s.database.as_deref() == Some(&*database.name));
+        if counts && !read && !is_empty(ctx, &database.name) {
             judgement.find(
                 Finding::new(
                     database.name.as_str(),
@@ -66,4 +68,14 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
         }
     }
     judgement.done_with(format!("{} slots, all read", services.len()))
+}
+
+/// Whether a database of blue is known to hold nothing that replicates, such as the `postgres` that every server begins with.
+fn is_empty(ctx: &Ctx<'_>, database: &str) -> bool {
+    let probes = ctx.server(Side::Blue).ok().and_then(|s| s.databases.get(database)?.known());
+    let relations = probes.and_then(|p| p.get(&ctx.probe_name("relations"))?.known());
+    relations.is_some_and(|relations| {
+        let replicates = |row| serde_json::from_value::<Relation>(row).map_or(true, |r| r.replicates());
+        relations.total == relations.rows.len() as u64 && !relations.rows.iter().cloned().any(replicates)
+    })
 }

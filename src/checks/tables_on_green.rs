@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Ctx, compare::pairs};
+use super::{
+    Ctx,
+    compare::{pairs, same_text},
+};
 use crate::{
     model::{Side, quote_ident},
     verdict::{Finding, Judgement, Level, Verdict},
@@ -16,7 +19,6 @@ use crate::{
 pub(super) struct Relation {
     pub(super) name: String,
     pub(super) kind: String,
-    #[expect(dead_code, reason = "part of the row")]
     persistence: String,
     pub(super) estimated_rows: i64,
     #[expect(dead_code, reason = "part of the row")]
@@ -27,6 +29,11 @@ pub(super) struct Relation {
 impl Relation {
     fn columns(&self) -> BTreeMap<&str, &str> {
         self.columns.iter().flatten().map(|(name, text)| (name.as_str(), text.as_str())).collect()
+    }
+
+    /// Whether its rows travel: partitions do, their parents have none.
+    pub(super) fn replicates(&self) -> bool {
+        self.kind == "r" && self.persistence == "p"
     }
 
     fn what(&self) -> &'static str {
@@ -69,7 +76,7 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
                 None => {
                     judgement.find(find(object.clone(), format!("column {object} ({kind}) is on blue only")));
                 }
-                Some(other) if other != kind => {
+                Some(other) if !same_text(kind, other) => {
                     let message = format!("column {object} is {kind} on blue and {other} on green");
                     judgement.find(find(object, message).at(Level::Warning));
                 }

@@ -129,7 +129,12 @@ impl Moment {
         slim.rds = Fact::unknown(Why::NotAsked, "not looked at from second to second");
         for server in [Some(&mut slim.blue), slim.green.as_mut()].into_iter().flatten() {
             if let Fact::Known(server) = server {
-                server.databases.clear();
+                // Of the databases only the tables stay, which tell whether one without a slot has anything to lose.
+                for probes in server.databases.values_mut() {
+                    if let Fact::Known(probes) = probes {
+                        probes.retain(|name, _| name == "relations");
+                    }
+                }
             }
         }
         let mut policy = policy.clone();
