@@ -239,6 +239,20 @@ impl Facts {
         }
     }
 
+    /// Gives up the rows of the probes, whose judging is over: what a report shows beside its findings are names, versions
+    /// and lag.
+    pub fn forget_rows(&mut self) {
+        for server in [Some(&mut self.blue), self.green.as_mut()].into_iter().flatten() {
+            let Fact::Known(server) = server else { continue };
+            server.probes.clear();
+            for database in server.databases.values_mut() {
+                if let Fact::Known(probes) = database {
+                    probes.clear();
+                }
+            }
+        }
+    }
+
     /// Whether the control plane was left alone on purpose.
     pub fn databases_only(&self) -> bool {
         matches!(

@@ -1,9 +1,6 @@
 //! From verdicts to a report: policy and waivers applied, findings sorted, everything counted. Pure.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
-use serde_json::Value;
 
 use crate::{
     baseline::{Against, Since},
@@ -12,7 +9,7 @@ use crate::{
     model::{DeploymentStatus, Side},
     policy::{Policy, WAIVERS, Waiver},
     situation::Situation,
-    verdict::{Finding, Level, Verdict, subject},
+    verdict::{Evidence, Finding, Level, Verdict, subject},
 };
 
 /// The answer in one word.
@@ -44,7 +41,7 @@ pub struct ReportedFinding {
     /// What to run.
     pub fix: Option<String>,
     /// What was seen.
-    pub evidence: BTreeMap<String, Value>,
+    pub evidence: Evidence,
     /// The waiver that accepts it.
     pub waived: Option<Waiver>,
     /// How it compares with the baseline, where there is one.

@@ -314,7 +314,7 @@ pub(super) fn rows_where(ctx: &Ctx<'_>, matters: impl Fn(&BTreeMap<String, Value
             for column in ["subject", "message", "fix", "level"] {
                 row.remove(column);
             }
-            finding.evidence = row;
+            finding.evidence = row.into();
             judgement.find(finding);
         }
     }

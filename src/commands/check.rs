@@ -48,7 +48,7 @@ pub(super) async fn run(args: CheckArgs, world: &World) -> Result<Exit, Failure>
         }
         None => None,
     };
-    let facts = match &args.facts {
+    let mut facts = match &args.facts {
         Some(path) => {
             let text = files::read(path)?;
             let mut facts =
@@ -76,6 +76,9 @@ pub(super) async fn run(args: CheckArgs, world: &World) -> Result<Exit, Failure>
     let situation = Situation::of(&facts, args.phase);
     let mut report = Report::make(&facts, situation, &policy);
     let exit = gate::exit(&report);
+    if args.attest.is_none() {
+        facts.forget_rows();
+    }
     if let Some((name, before)) = &before {
         let view = View {
             report: &report,

@@ -85,7 +85,10 @@ pub(super) fn emit(
     write(view, files)?;
     let format = args.format.unwrap_or(Format::Table);
     let style = terminal::style(world.color, world.verbose > 0, &world.env);
-    terminal::print(&output::render(format, view, style))?;
+    match format {
+        Format::Json => terminal::stream(|out| output::json::write(view, out))?,
+        other => terminal::print(&output::render(other, view, style))?,
+    }
     let github = format == Format::Github || files.iter().any(|(f, _)| *f == Format::Github);
     if let Some(summary) = world.env.get("GITHUB_STEP_SUMMARY").filter(|_| github) {
         files::append(Path::new(summary), &output::markdown::render(view))?;

@@ -63,6 +63,46 @@ pub fn print(text: &str) -> io::Result<()> {
     }
 }
 
+/// Writes to stdout what `write` writes, a line at a time, with the same last line of defence as [`print`].
+///
+/// # Errors
+/// As with [`print`].
+pub fn stream(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<()> {
+    let mut out = Tamed {
+        out: io::BufWriter::with_capacity(64 << 10, io::stdout().lock()),
+        line: Vec::new(),
+    };
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// Lines that go through [`tame`].
+struct Tamed<W: io::Write> {
+    out: W,
+    line: Vec<u8>,
+}
+
+impl<W: io::Write> io::Write for Tamed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.line.extend_from_slice(bytes);
+        if let Some(end) = self.line.iter().rposition(|byte| *byte == b'\n') {
+            self.out
+                .write_all(tame(&String::from_utf8_lossy(&self.line[..=end])).as_bytes())?;
+            self.line.drain(..=end);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out
+            .write_all(tame(&String::from_utf8_lossy(&self.line)).as_bytes())?;
+        self.line.clear();
+        self.out.flush()
+    }
+}
+
 /// Says something on stderr.
 pub fn say(text: &str) {
     // Where stderr is gone there is nobody to tell.
@@ -210,5 +250,31 @@ impl Progress {
             let _ = write!(io::stderr().lock(), "\r\x1b[K");
         }
         tracing::info!(seconds = self.begun.elapsed().as_secs_f64(), "collected");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_in_pieces_is_tamed_all_the_same() {
+        let mut tamed = Tamed {
+            out: Vec::new(),
+            line: Vec::new(),
+        };
+        for piece in [
+            "\"\u{9b}2J é".as_bytes(),
+            &"é".as_bytes()[..1],
+            &"é\x1b\"\n".as_bytes()[1..],
+            b"end",
+        ] {
+            tamed.write_all(piece).expect("a vector takes it");
+        }
+        tamed.flush().expect("a vector takes it");
+        assert_eq!(
+            String::from_utf8_lossy(&tamed.out),
+            "\"\u{FFFD}2J éé\u{FFFD}\"\nend"
+        );
     }
 }

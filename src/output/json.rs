@@ -4,7 +4,7 @@
 //! changes what programs read. Within a version fields are only added, never renamed, removed or given another meaning;
 //! readers must ignore fields that they do not know. `greenlight schema` prints the JSON schema.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use crate::{
     baseline::Since,
     facts::Fact,
     policy::Waiver,
-    report::{CheckReport, Headline, Outcome},
+    report::{CheckReport, Headline, Outcome, ReportedFinding},
     verdict::Level,
 };
 
@@ -25,7 +25,7 @@ pub const SCHEMA: u32 = 1;
 /// A readiness report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "greenlight report")]
-pub struct JsonReport {
+pub struct JsonReport<C = Vec<JsonCheck>> {
     /// Version of this format: 1.
     pub schema: u32,
     /// The greenlight that wrote it.
@@ -58,7 +58,7 @@ pub struct JsonReport {
     /// Findings that count, by level, and those that a waiver accepts.
     pub counts: JsonCounts,
     /// Every check of the catalogue, in its order.
-    pub checks: Vec<JsonCheck>,
+    pub checks: C,
     /// Waivers that expired, match nothing or match too much.
     pub waiver_problems: Vec<JsonWaiverProblem>,
 }
@@ -159,7 +159,8 @@ pub struct JsonCounts {
 
 /// One check.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct JsonCheck {
+#[schemars(rename = "JsonCheck")]
+pub struct JsonCheck<F = Vec<JsonFinding>> {
     /// Its stable id.
     pub id: String,
     /// The folder it lives in.
@@ -175,7 +176,7 @@ pub struct JsonCheck {
     /// What happens when nothing is done.
     pub effect: String,
     /// What is wrong, worst first.
-    pub findings: Vec<JsonFinding>,
+    pub findings: F,
     /// Findings that are not listed; `--evidence` lists more.
     pub more: u64,
     /// What could not be looked at; a failed check may have such places too.
@@ -279,7 +280,40 @@ impl From<&Waiver> for JsonWaiver {
     }
 }
 
-fn check(check: &CheckReport) -> JsonCheck {
+/// A list that is converted while it is written, one at a time, so that a long report is never there twice.
+struct Each<'a, T, J>(&'a [T], fn(&'a T) -> J);
+
+impl<T, J: Serialize> Serialize for Each<'_, T, J> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(self.1))
+    }
+}
+
+type EachFinding<'a> = Each<'a, ReportedFinding, JsonFinding>;
+
+fn finding(finding: &ReportedFinding) -> JsonFinding {
+    let evidence = finding.evidence.iter();
+    JsonFinding {
+        subject: finding.subject.clone(),
+        object: finding.object.clone(),
+        database: finding.database.clone(),
+        side: finding.side.map(|s| s.to_string()),
+        level: finding.level,
+        message: finding.message.clone(),
+        fix: finding.fix.clone(),
+        evidence: evidence
+            .map(|(key, value)| (key.to_owned(), value.clone()))
+            .collect(),
+        waived: finding.waived.as_ref().map(Into::into),
+        since: finding.since,
+    }
+}
+
+fn check(report: &CheckReport) -> JsonCheck {
+    check_with(report, report.findings.iter().map(finding).collect())
+}
+
+fn check_with<F>(check: &CheckReport, findings: F) -> JsonCheck<F> {
     let (outcome, note) = match &check.outcome {
         Outcome::Passed { note } => (JsonOutcome::Passed, note.clone()),
         Outcome::Failed => (JsonOutcome::Failed, None),
@@ -294,22 +328,7 @@ fn check(check: &CheckReport) -> JsonCheck {
         outcome,
         note,
         effect: check.effect.to_owned(),
-        findings: check
-            .findings
-            .iter()
-            .map(|f| JsonFinding {
-                subject: f.subject.clone(),
-                object: f.object.clone(),
-                database: f.database.clone(),
-                side: f.side.map(|s| s.to_string()),
-                level: f.level,
-                message: f.message.clone(),
-                fix: f.fix.clone(),
-                evidence: f.evidence.clone(),
-                waived: f.waived.as_ref().map(Into::into),
-                since: f.since,
-            })
-            .collect(),
+        findings,
         more: check.more,
         unseen: check
             .unseen
@@ -326,6 +345,10 @@ fn check(check: &CheckReport) -> JsonCheck {
 
 /// The report as the format's structs.
 pub fn report(view: View<'_>) -> JsonReport {
+    with_checks(view, view.report.checks.iter().map(check).collect())
+}
+
+fn with_checks<C>(view: View<'_>, checks: C) -> JsonReport<C> {
     let View { report, facts, exit } = view;
     let rds = facts.rds.known();
     let endpoint = |server: Option<&Fact<crate::facts::ServerFacts>>| {
@@ -391,7 +414,7 @@ pub fn report(view: View<'_>) -> JsonReport {
             notice: report.count(Level::Notice),
             waived: report.waived(),
         },
-        checks: report.checks.iter().map(check).collect(),
+        checks,
         waiver_problems: report
             .waiver_problems
             .iter()
@@ -406,9 +429,24 @@ pub fn report(view: View<'_>) -> JsonReport {
 
 /// The report as JSON text with a final newline; the same facts give the same bytes.
 pub fn render(view: View<'_>) -> String {
-    let mut text = serde_json::to_string_pretty(&report(view)).expect("strings, numbers and lists are JSON");
-    text.push('\n');
-    text
+    let mut text = Vec::new();
+    write(view, &mut text).expect("strings, numbers and lists are JSON");
+    String::from_utf8(text).expect("JSON is UTF-8")
+}
+
+/// The same, written as it comes.
+///
+/// # Errors
+/// Where `out` cannot be written.
+pub fn write(view: View<'_>, out: &mut dyn io::Write) -> io::Result<()> {
+    let checks = Each(
+        &view.report.checks,
+        |report: &CheckReport| -> JsonCheck<EachFinding<'_>> {
+            check_with(report, Each(&report.findings, finding))
+        },
+    );
+    serde_json::to_writer_pretty(&mut *out, &with_checks(view, checks))?;
+    out.write_all(b"\n")
 }
 
 /// The JSON schema of the format.
