@@ -37,6 +37,9 @@ pub struct PrepareArgs {
         help_heading = "What to look at"
     )]
     pub target_parameter_group: Option<String>,
+    /// Ask the RDS API alone. How many databases there are is not known then, so that slots, senders and workers are not weighed
+    #[arg(long, help_heading = "What to look at")]
+    pub api_only: bool,
     /// Make and change the parameter groups; a default.* group is replaced by one of its own
     #[arg(long)]
     pub apply: bool,

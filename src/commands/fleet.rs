@@ -391,7 +391,7 @@ fn is_there(version: &str, target: PgVersion) -> bool {
 }
 
 /// A document without the databases.
-fn api_facts(
+pub(super) fn api_facts(
     collected: Collected,
     begun: Timestamp,
     unknown: impl Fn() -> Fact<crate::facts::ServerFacts>,

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{Failure, World, consent, target};
+use super::{Failure, World, consent, drift, fleet, target};
 use crate::{
     cli::{PrepareArgs, PrepareFormat, SubjectArgs, TargetArgs},
     drift::quote,
@@ -17,6 +17,7 @@ use crate::{
     exit::Exit,
     facts::{Fact, Facts, rds::RdsFacts},
     model::{Arn, PgVersion, Phase},
+    plan,
     policy::Policy,
     prepare::{self, Action, Asked, Next, NotKnown, Preparation, Turn},
     switchover::evidence::Answer,
@@ -117,35 +118,10 @@ impl<'a> Tools<'a> {
     /// Collects everything, and says what is to be done.
     async fn look(&self) -> Result<(Facts, Preparation), Failure> {
         let args = self.args;
-        let wanted = TargetArgs {
-            subject: SubjectArgs {
-                cluster: args.cluster.clone(),
-                instance: args.instance.clone(),
-                deployment: None,
-            },
-            target_version: args.target_version,
-            target_parameter_group: args.target_parameter_group.clone(),
-            ..TargetArgs::default()
+        let mut facts = match args.api_only {
+            true => self.rds_facts().await?,
+            false => self.facts().await?,
         };
-        let only: Vec<String> = [
-            "max-replication-slots",
-            "max-wal-senders",
-            "max-logical-replication-workers",
-        ]
-        .into_iter()
-        .chain([
-            "max-worker-processes",
-            "logical-replication-enabled",
-            "synchronous-commit",
-        ])
-        .map(str::to_owned)
-        .collect();
-        let read = target::Wanted {
-            phase: Some(Phase::Create),
-            everything: false,
-            only: &only,
-        };
-        let mut facts = target::read(&wanted, &args.aws, &args.databases, read, self.world).await?;
         self.groups(&mut facts).await?;
         let asked = Asked {
             target: args.target_version,
@@ -157,6 +133,51 @@ impl<'a> Tools<'a> {
             NotKnown::NoPlan(_) => Failure::with(Exit::NotReady, error.to_string()),
         })?;
         Ok((facts, preparation))
+    }
+
+    fn subject(&self) -> SubjectArgs {
+        SubjectArgs {
+            cluster: self.args.cluster.clone(),
+            instance: self.args.instance.clone(),
+            deployment: None,
+        }
+    }
+
+    /// RDS and what the capacity checks ask of the databases.
+    async fn facts(&self) -> Result<Facts, Failure> {
+        let args = self.args;
+        let wanted = TargetArgs {
+            subject: self.subject(),
+            target_version: args.target_version,
+            target_parameter_group: args.target_parameter_group.clone(),
+            ..TargetArgs::default()
+        };
+        let only = [
+            "max-replication-slots",
+            "max-wal-senders",
+            "max-logical-replication-workers",
+            "max-worker-processes",
+            "logical-replication-enabled",
+            "synchronous-commit",
+        ]
+        .map(str::to_owned);
+        let read = target::Wanted {
+            phase: Some(Phase::Create),
+            everything: false,
+            only: &only,
+        };
+        target::read(&wanted, &args.aws, &args.databases, read, self.world).await
+    }
+
+    /// RDS alone.
+    async fn rds_facts(&self) -> Result<Facts, Failure> {
+        let args = self.args;
+        let subject = self.subject();
+        let begun = clock::now();
+        let group = args.target_parameter_group.clone();
+        let wanted = target::rds_only(&subject, &args.aws, args.target_version, group);
+        let collected = drift::asked(wanted, self.world).await?;
+        Ok(fleet::api_facts(collected, begun, crate::fleet::left_out))
     }
 
     /// Reads the groups that an earlier run may have made, and the default of the target's family.
@@ -177,8 +198,8 @@ impl<'a> Tools<'a> {
         let family = |version: PgVersion| format!("{engine}{}", version.major);
         let own = blue
             .engine_version()
-            .map(|v| prepare::own_group(blue.id(), &family(v)));
-        let target_group = target.map(|v| prepare::target_group(blue.id(), v));
+            .map(|v| plan::own_group(blue.id(), &family(v)));
+        let target_group = target.map(|v| plan::target_group(blue.id(), v));
         let default = target.map(|v| format!("default.{}", family(v)));
         for name in [own, target_group, default].into_iter().flatten() {
             let key = kind.key(&name);

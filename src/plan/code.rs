@@ -1,13 +1,13 @@
-//! The parameter group of the target as infrastructure code, to be deployed before green is created.
-//!
-//! Only the group: the version and the group's name go into the code after the switchover, and `greenlight drift` says
-//! where. Deployed earlier they would upgrade blue in place.
+//! The upgrade in infrastructure code: the parameter group of the target, to be deployed before green is created, and the
+//! edits of the cluster or instance, which follow after the switchover. Deployed earlier those would upgrade blue in place;
+//! so they are apart, and nothing carries them out until somebody asks for it.
 
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
 use super::{Carried, Plan};
+use crate::model::{Engine, PgVersion};
 
 /// The languages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +24,16 @@ pub enum Code {
 
 /// What is said where nothing has to be made.
 #[derive(Debug, thiserror::Error)]
-#[error("there is nothing to declare: green gets the parameter group {0}, which is there already")]
-pub struct NothingToMake(pub String);
+#[error(
+    "there is no group to declare: green gets {group}, which is there already. After the switchover the code gets that group and \
+     the engine version {version}; `greenlight drift` prints the edits"
+)]
+pub struct NothingToMake {
+    /// Green's group.
+    pub group: String,
+    /// Green's version.
+    pub version: PgVersion,
+}
 
 /// Renders the group.
 ///
@@ -34,7 +42,10 @@ pub struct NothingToMake(pub String);
 pub fn code(plan: &Plan, language: Code) -> Result<String, NothingToMake> {
     let groups = &plan.groups;
     if !groups.make {
-        return Err(NothingToMake(groups.target.clone()));
+        return Err(NothingToMake {
+            group: groups.target.clone(),
+            version: plan.target(),
+        });
     }
     let set = groups
         .values
@@ -51,9 +62,20 @@ pub fn code(plan: &Plan, language: Code) -> Result<String, NothingToMake> {
                 true => ("AWS::RDS::DBClusterParameterGroup", "DBClusterParameterGroupName"),
                 false => ("AWS::RDS::DBParameterGroup", "DBParameterGroupName"),
             };
+            let resource = if of_cluster {
+                "AWS::RDS::DBCluster"
+            } else {
+                "AWS::RDS::DBInstance"
+            };
+            // Metadata changes nothing: the edits are there to be copied.
             let template = json!({
                 "AWSTemplateFormatVersion": "2010-09-09",
                 "Description": description,
+                "Metadata": {"AfterTheSwitchover": {
+                    "Why": BEFORE,
+                    "Resource": resource,
+                    "Properties": {"EngineVersion": plan.target().to_string(), name: {"Ref": "UpgradeParameterGroup"}},
+                }},
                 "Resources": {"UpgradeParameterGroup": {"Type": kind, "Properties": {
                     name: groups.target, "Description": description, "Family": groups.family, "Parameters": values,
                 }}},
@@ -82,6 +104,7 @@ pub fn code(plan: &Plan, language: Code) -> Result<String, NothingToMake> {
                 );
             }
             out.push_str("}\n");
+            out.push_str(&terraform_edits(plan, kind, of_cluster));
             out
         }
         Code::CdkPython => {
@@ -101,6 +124,19 @@ pub fn code(plan: &Plan, language: Code) -> Result<String, NothingToMake> {
                 let _ = writeln!(out, "            {}: {value},", quoted(name));
             }
             out.push_str("        },\n    )\n");
+            let (resource, property) = match of_cluster {
+                true => ("CfnDBCluster", "db_cluster_parameter_group_name"),
+                false => ("CfnDBInstance", "db_parameter_group_name"),
+            };
+            let version = quoted(&plan.target().to_string());
+            let _ = write!(
+                out,
+                "\n\n# {BEFORE}\n# `resource` is what the construct makes: `cluster.node.default_child` of a construct of level 2, whose own\n\
+                 # properties say the same: version={}, parameter_group=…\n\
+                 def after_the_switchover(resource: rds.{resource}, group: rds.{class}) -> None:\n    \
+                 resource.engine_version = {version}\n    resource.{property} = group.ref\n",
+                level_2(plan, false)
+            );
             out
         }
         Code::CdkTypescript => {
@@ -121,9 +157,64 @@ pub fn code(plan: &Plan, language: Code) -> Result<String, NothingToMake> {
                 let _ = writeln!(out, "      {}: {value},", quoted(name));
             }
             out.push_str("    },\n  });\n}\n");
+            let (resource, property) = match of_cluster {
+                true => ("CfnDBCluster", "dbClusterParameterGroupName"),
+                false => ("CfnDBInstance", "dbParameterGroupName"),
+            };
+            let version = quoted(&plan.target().to_string());
+            let _ = write!(
+                out,
+                "\n// {BEFORE}\n// `resource` is what the construct makes: `cluster.node.defaultChild` of a construct of level 2, whose own\n\
+                 // properties say the same: version: {}, parameterGroup: …\n\
+                 export function afterTheSwitchover(resource: rds.{resource}, group: rds.{class}): void {{\n  \
+                 resource.engineVersion = {version};\n  resource.{property} = group.ref;\n}}\n",
+                level_2(plan, true)
+            );
             out
         }
     })
+}
+
+/// When the edits are due.
+const BEFORE: &str = "After the switchover, never before it: deployed earlier this upgrades blue in place.";
+
+/// The version as constructs of level 2 take it: the full one and its major.
+fn level_2(plan: &Plan, typescript: bool) -> String {
+    let class = match plan.engine {
+        Engine::Aurora => "AuroraPostgresEngineVersion",
+        _ => "PostgresEngineVersion",
+    };
+    let (version, major) = (plan.target(), plan.target().major);
+    let mark = if typescript { '\'' } else { '"' };
+    format!("rds.{class}.of({mark}{version}{mark}, {mark}{major}{mark})")
+}
+
+/// The edits of the cluster or instance as comments: Terraform has no other place where they wait.
+///
+/// Aurora has no `blue_green_update`, by the provider's own decision; an instance has it, and it would make a deployment of its
+/// own. <https://hashicorp.github.io/terraform-provider-aws/design-decisions/rds-bluegreen-deployments/>
+fn terraform_edits(plan: &Plan, group: &str, of_cluster: bool) -> String {
+    let (resource, property, more) = match of_cluster {
+        true => (
+            "aws_rds_cluster",
+            "db_cluster_parameter_group_name",
+            "aws_rds_cluster has no blue_green_update: the provider never makes a deployment of Aurora by itself.",
+        ),
+        false => (
+            "aws_db_instance",
+            "parameter_group_name",
+            "Without blue_green_update { enabled = true }: that makes a deployment of its own, and switches it over unguarded.",
+        ),
+    };
+    let property_pad = " ".repeat(property.len().saturating_sub("engine_version".len()));
+    let name = hcl(&plan.subject).replace(|c: char| c.is_control(), " ");
+    format!(
+        "\n# {BEFORE}\n# {more}\n# Until then lifecycle {{ ignore_changes = [engine_version, {property}] }} keeps an apply from\n\
+         # touching either. Then edit the resource of {name}, run `terraform apply -refresh-only`, and `terraform plan`\n\
+         # has nothing left to do:\n#\n\
+         # resource \"{resource}\" \"this\" {{\n#   engine_version{property_pad} = {}\n#   {property} = {group}.upgrade.name\n# }}\n",
+        hcl(&plan.target().to_string())
+    )
 }
 
 /// A text as JSON, Python and TypeScript write it alike.

@@ -24,8 +24,8 @@ use crate::{
 pub use classes::nearest;
 pub use code::{Code, NothingToMake, code};
 pub use estimate::Estimate;
-pub use limits::limits;
-pub use parameters::{Carried, Groups, Need, Setting};
+pub use limits::{limits, raised, set};
+pub use parameters::{Carried, Groups, Need, Setting, own_group, target_group};
 pub use path::{Hop, NoWay, Wanted, by_blue_green, shortest};
 pub use show::{cli, json, text};
 
@@ -76,6 +76,10 @@ pub struct Step {
 pub struct Plan {
     /// Cluster or instance.
     pub subject: String,
+    /// Its Region.
+    pub region: String,
+    /// The RDS endpoint where it is not AWS's own.
+    pub endpoint: Option<String>,
     /// The engine.
     pub engine: Engine,
     /// What runs.
@@ -212,6 +216,8 @@ pub fn make(facts: &RdsFacts, engine: Engine, order: &Order) -> Result<Plan, NoP
     let storage: i64 = instances.map(i64::from).sum();
     let mut plan = Plan {
         subject: blue.id().to_owned(),
+        region: facts.region.clone(),
+        endpoint: facts.endpoint_url.clone(),
         engine,
         source,
         hops,

@@ -1,9 +1,12 @@
 //! Parameter groups: what carries over to the target's family, what does not exist there, and what replication needs.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::{Order, limits};
 use crate::{
+    checks::entries,
     facts::rds::{Parameter, ParameterGroup, RdsFacts, Topology},
     model::{Engine, PgVersion, Replication},
 };
@@ -32,10 +35,12 @@ pub enum Carried {
 pub struct Setting {
     /// The parameter.
     pub name: String,
-    /// Its value on blue.
+    /// Its value on blue, or what it has to be there; less what must not run on green before the switchover.
     pub value: String,
     /// What becomes of it.
     pub carried: Carried,
+    /// Why it is not blue's value as it is.
+    pub changed: Option<String>,
 }
 
 /// A value that blue's group still needs.
@@ -66,6 +71,28 @@ pub struct Groups {
     pub values: Vec<Setting>,
     /// What blue's group still needs for logical replication.
     pub needed: Vec<Need>,
+}
+
+/// The name of the group that blue gets where it uses a default one.
+pub fn own_group(subject: &str, family: &str) -> String {
+    format!("{subject}-{family}")
+}
+
+/// The name of the group that green gets where none was named.
+pub fn target_group(subject: &str, target: PgVersion) -> String {
+    format!("{subject}-pg{}", target.major)
+}
+
+/// A value as green is to have it, and why where that is not blue's. `pg_cron` must not run on green before the switchover, or
+/// blue's jobs run twice (check `cron-off-on-green`).
+fn for_green(name: &str, value: &str) -> (String, Option<String>) {
+    let libraries = entries(Some(value));
+    if name != "shared_preload_libraries" || !libraries.contains(&"pg_cron") {
+        return (value.to_owned(), None);
+    }
+    let rest: Vec<&str> = libraries.into_iter().filter(|l| *l != "pg_cron").collect();
+    let why = "pg_cron is left out until the switchover is done, or blue's jobs would run on green too (cron-off-on-green)";
+    (rest.join(","), Some(why.to_owned()))
 }
 
 fn set_by_people(group: &ParameterGroup) -> impl Iterator<Item = (&String, &str)> {
@@ -103,7 +130,7 @@ pub(super) fn groups(
     let (name, make) = match (&order.group, same_family) {
         (Some(name), _) => (name.clone(), false),
         (None, true) => (source.clone(), false),
-        (None, false) => (format!("{}-pg{}", blue.id(), target.major), true),
+        (None, false) => (target_group(blue.id(), target), true),
     };
     // A group to be made has what its family's default has.
     let there = match make {
@@ -111,26 +138,6 @@ pub(super) fn groups(
         false => read(&name),
     };
     let of_blue = read(&source);
-    let values = of_blue
-        .into_iter()
-        .flat_map(set_by_people)
-        .map(|(parameter, value)| {
-            let carried = match there.map(|group| group.parameters.get(parameter)) {
-                None => Carried::Unknown,
-                Some(None) => Carried::Gone,
-                Some(Some(p)) if p.value.as_deref() == Some(value) => Carried::There,
-                Some(Some(_)) if make => Carried::Set,
-                Some(Some(p)) => Carried::Differs {
-                    there: p.value.clone().unwrap_or_else(|| "the default".to_owned()),
-                },
-            };
-            Setting {
-                name: parameter.clone(),
-                value: value.to_owned(),
-                carried,
-            }
-        });
-    let values = values.collect();
     let needed = match replication {
         Replication::Logical => {
             let given = |name: &str| of_blue.and_then(|g| g.parameters.get(name));
@@ -140,6 +147,36 @@ pub(super) fn groups(
         }
         Replication::Physical => Vec::new(),
     };
+    // Blue's values as they will be when it can publish: green is production next, and publishes then.
+    let mut blues: BTreeMap<&str, &str> = of_blue
+        .into_iter()
+        .flat_map(set_by_people)
+        .map(|(name, value)| (name.as_str(), value))
+        .collect();
+    blues.extend(
+        needed
+            .iter()
+            .map(|need| (need.parameter.as_str(), need.value.as_str())),
+    );
+    let values = blues.into_iter().map(|(parameter, value)| {
+        let (value, changed) = for_green(parameter, value);
+        let carried = match there.map(|group| group.parameters.get(parameter)) {
+            None => Carried::Unknown,
+            Some(None) => Carried::Gone,
+            Some(Some(p)) if p.value.as_deref() == Some(value.as_str()) => Carried::There,
+            Some(Some(_)) if make => Carried::Set,
+            Some(Some(p)) => Carried::Differs {
+                there: p.value.clone().unwrap_or_else(|| "the default".to_owned()),
+            },
+        };
+        Setting {
+            name: parameter.to_owned(),
+            value,
+            carried,
+            changed,
+        }
+    });
+    let values = values.collect();
     Groups {
         kind,
         source,

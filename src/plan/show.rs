@@ -7,7 +7,10 @@ use serde::Serialize;
 use anstyle::Style as Ansi;
 
 use super::{Carried, Estimate, Groups, Plan, Step};
-use crate::output::{Style, text::wrap};
+use crate::{
+    drift::quote,
+    output::{Style, text::wrap},
+};
 
 #[derive(Serialize)]
 struct Json<'a> {
@@ -146,6 +149,9 @@ pub fn text(plan: &Plan, style: Style) -> String {
             &format!("{mark} {} = {}: {becomes}", value.name, value.value),
             2,
         );
+        if let Some(why) = &value.changed {
+            line(&mut out, why, 4);
+        }
     }
     if groups.values.is_empty() {
         line(
@@ -201,17 +207,26 @@ pub fn text(plan: &Plan, style: Style) -> String {
     out
 }
 
-/// The commands as a shell script.
+/// The commands as a shell script: the whole way, with greenlight's own command beside each step.
 pub fn cli(plan: &Plan) -> String {
     // A name of a saved facts file must not end the comment.
     let line = |text: &str| text.replace(|c: char| c.is_control(), " ");
     let mut out = format!(
-        "#!/bin/sh\n# {}: {}\n# Read it, and run it step by step.\nset -eu\n",
+        "#!/bin/sh\n# {}: {}\n# Read it, and run it step by step. greenlight does a step that names its command guarded: it checks first, \
+         sends one\n# request, and can be taken up where it ended.\nset -eu\n",
         line(&plan.subject),
         way(plan)
     );
+    let region = quote(&plan.region);
+    let _ = writeln!(out, "export AWS_REGION={region} AWS_DEFAULT_REGION={region}");
+    if let Some(url) = &plan.endpoint {
+        let _ = writeln!(out, "export AWS_ENDPOINT_URL_RDS={}", quote(url));
+    }
     for (n, step) in plan.steps.iter().enumerate() {
         let _ = writeln!(out, "\n# {}. {}\n#    {}", n + 1, line(&step.title), step.why);
+        if let Some(tool) = &step.tool {
+            let _ = writeln!(out, "#    with greenlight: {}", line(tool));
+        }
         for command in &step.commands {
             let _ = writeln!(out, "{command}");
         }

@@ -1,7 +1,11 @@
 //! The plan's steps, in the order in which they are safe.
 
-use super::{Carried, Hop, Plan, Step};
-use crate::{drift::quote, facts::rds::Topology};
+use super::{Carried, Hop, Plan, Step, own_group};
+use crate::{
+    checks::is_default_group,
+    drift::quote,
+    facts::rds::{Instance, Topology},
+};
 
 /// Assignments of one `modify-db-…-parameter-group` call: RDS takes at most twenty.
 const AT_ONCE: usize = 20;
@@ -28,24 +32,20 @@ pub(super) fn steps(plan: &Plan, blue: &Topology) -> Vec<Step> {
         steps.push(step(
             format!("raise {} from {} to {} in place", plan.subject, hop.from, hop.to),
             "an outage: the database restarts; take a snapshot first",
-            vec![
-                format!("aws rds create-{thing}-snapshot {flag} {id} --{thing}-snapshot-identifier {id}-before-{}", dashed(hop)),
-                format!("aws rds wait {thing}-snapshot-available --{thing}-snapshot-identifier {id}-before-{}", dashed(hop)),
-                format!("aws rds modify-{thing} {flag} {id} --engine-version {} --apply-immediately", hop.to),
-            ],
+            in_place(plan, hop),
         ));
     }
     let groups = &plan.groups;
     if !groups.needed.is_empty() {
-        let custom = !groups.source.starts_with("default.");
+        let custom = !is_default_group(&groups.source);
+        let family = groups.source.trim_start_matches("default.");
         let own = if custom {
             groups.source.clone()
         } else {
-            format!("{}-blue", plan.subject)
+            own_group(&plan.subject, family)
         };
         let mut commands = Vec::new();
         if !custom {
-            let family = groups.source.trim_start_matches("default.");
             commands.push(make_group(groups.kind, &own, family, "for blue/green"));
         }
         let values: Vec<(String, String)> = groups
@@ -60,16 +60,26 @@ pub(super) fn steps(plan: &Plan, blue: &Topology) -> Vec<Step> {
             } else {
                 "--db-parameter-group-name"
             };
-            commands.push(format!(
-                "aws rds modify-{thing} {flag} {id} {flag_group} {} --apply-immediately",
-                quote(&own)
-            ));
+            // Replicas that share the default group go along, as with `greenlight prepare`.
+            let shares = |i: &&Instance| {
+                blue.cluster.is_none() && i.parameter_groups.iter().any(|g| g.name == groups.source)
+            };
+            let others = blue.instances.iter().filter(shares).map(|i| i.id.as_str());
+            let subject = std::iter::once(plan.subject.as_str());
+            for id in subject.chain(others.filter(|id| *id != plan.subject)) {
+                commands.push(format!(
+                    "aws rds modify-{thing} {flag} {} {flag_group} {} --apply-immediately",
+                    quote(id),
+                    quote(&own)
+                ));
+            }
         }
-        commands.extend(plan.reboots.iter().map(|id| {
-            format!(
-                "aws rds reboot-db-instance --db-instance-identifier {}",
-                quote(id)
-            )
+        commands.extend(plan.reboots.iter().flat_map(|id| {
+            let id = quote(id);
+            [
+                format!("aws rds reboot-db-instance --db-instance-identifier {id}"),
+                format!("aws rds wait db-instance-available --db-instance-identifier {id}"),
+            ]
         }));
         steps.push(Step {
             tool: Some(format!(
@@ -177,28 +187,105 @@ fn deployment(plan: &Plan, blue: &Topology, hop: &Hop, steps: &mut Vec<Step>) {
                 "aws rds create-blue-green-deployment --blue-green-deployment-name {name} --source {arn} --target-engine-version {}{create}",
                 hop.to
             ),
+            format!("greenlight watch --deployment {name} --until ready"),
         ],
     ));
+    // RDS knows a deployment by its identifier alone, which it gives out when it is made.
+    let found = format!(
+        "BGD_ID=$(aws rds describe-blue-green-deployments --filters Name=blue-green-deployment-name,Values={name} \
+         --query 'BlueGreenDeployments[0].BlueGreenDeploymentIdentifier' --output text)"
+    );
     steps.push(step(
         format!("switch over to {}", hop.to),
         "an outage, usually under a minute: connections are cut, names move to green",
         format!("greenlight switchover --deployment {name}"),
         vec![
             format!("greenlight check --deployment {name} --phase switchover"),
-            "aws rds switchover-blue-green-deployment --switchover-timeout 300 --blue-green-deployment-identifier BGD_ID"
+            found.clone(),
+            "aws rds switchover-blue-green-deployment --switchover-timeout 300 --blue-green-deployment-identifier \"$BGD_ID\""
                 .to_owned(),
+            format!("greenlight watch --deployment {name} --until switched"),
             format!("greenlight check --deployment {name} --phase verify"),
         ],
     ));
+    let old = quote(&format!("{}-old1", plan.subject));
+    let mut commands = old_snapshot(groups.kind, &format!("{}-old1", plan.subject));
+    commands.extend([
+        found,
+        // Without --delete-target: after the switchover the target is production.
+        "aws rds delete-blue-green-deployment --blue-green-deployment-identifier \"$BGD_ID\"".to_owned(),
+        format!("greenlight watch --deployment {name} --until gone"),
+    ]);
+    commands.extend(delete_old(groups.kind, &old, blue));
     steps.push(step(
         "remove the deployment and the old side".to_owned(),
-        "no outage; until then both are paid for, and the old side is the way back",
-        format!("greenlight cleanup --deployment {name} --delete-old"),
-        vec![
-            "aws rds delete-blue-green-deployment --blue-green-deployment-identifier BGD_ID".to_owned(),
-            "# then the old side, whose names end in -old1, after a last snapshot".to_owned(),
-        ],
+        "no outage; until then both are paid for, and the old side is the way to look back",
+        format!(
+            "greenlight cleanup --deployment {name} --delete-old --final-snapshot {}",
+            quote(&format!("{}-old1-final", plan.subject))
+        ),
+        commands,
     ));
+}
+
+/// A minor upgrade of blue: snapshot, upgrade, and wait until RDS shows the version.
+fn in_place(plan: &Plan, hop: &Hop) -> Vec<String> {
+    let id = quote(&plan.subject);
+    let snapshot = quote(&format!("{}-before-{}", plan.subject, dashed(hop)));
+    let (thing, taken, shown) = match plan.groups.kind {
+        "cluster" => ("db-cluster", "db-cluster-snapshot", "DBClusters"),
+        _ => ("db-instance", "db-snapshot", "DBInstances"),
+    };
+    vec![
+        format!("aws rds create-{taken} --{thing}-identifier {id} --{taken}-identifier {snapshot}"),
+        format!("aws rds wait {taken}-available --{taken}-identifier {snapshot}"),
+        format!(
+            "aws rds modify-{thing} --{thing}-identifier {id} --engine-version {} --apply-immediately",
+            hop.to
+        ),
+        format!(
+            "until [ \"$(aws rds describe-{thing}s --{thing}-identifier {id} --query '{shown}[0].EngineVersion' --output text)\" = {} ]; \
+             do sleep 30; done",
+            hop.to
+        ),
+        format!("aws rds wait {thing}-available --{thing}-identifier {id}"),
+    ]
+}
+
+/// The final snapshot of the old side.
+fn old_snapshot(kind: &str, old: &str) -> Vec<String> {
+    let (thing, taken) = match kind {
+        "cluster" => ("db-cluster", "db-cluster-snapshot"),
+        _ => ("db-instance", "db-snapshot"),
+    };
+    let snapshot = quote(&format!("{old}-final"));
+    let old = quote(old);
+    vec![
+        format!("aws rds create-{taken} --{thing}-identifier {old} --{taken}-identifier {snapshot}"),
+        format!("aws rds wait {taken}-available --{taken}-identifier {snapshot}"),
+    ]
+}
+
+/// The old side, readers and replicas first: RDS gives each the suffix `-old1`.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/blue-green-deployments-switching.html>
+fn delete_old(kind: &str, old: &str, blue: &Topology) -> Vec<String> {
+    let member = kind == "cluster";
+    let mut commands: Vec<String> = blue
+        .instances
+        .iter()
+        .rev()
+        .map(|instance| {
+            let id = quote(&format!("{}-old1", instance.id));
+            let skip = if member { "" } else { " --skip-final-snapshot" };
+            format!("aws rds delete-db-instance --db-instance-identifier {id}{skip}")
+        })
+        .collect();
+    if member {
+        commands.push(format!(
+            "aws rds delete-db-cluster --db-cluster-identifier {old} --skip-final-snapshot"
+        ));
+    }
+    commands
 }
 
 fn dashed(hop: &Hop) -> String {

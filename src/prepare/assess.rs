@@ -2,11 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value as Json;
-
 use super::{Attach, GroupWork, Kind, Preparation, Target, Value, reboots};
 use crate::{
-    checks::{self, Capacity, entries, is_default_group, is_on, is_set, out_of_sync},
+    checks::{self, is_default_group, is_on, is_set, out_of_sync},
     facts::{
         Fact, Facts,
         rds::{Instance, Parameter, ParameterGroup, RdsFacts, Topology},
@@ -46,16 +44,6 @@ pub enum NotKnown {
 /// Limits of which a standby must not have less than its primary.
 /// <https://www.postgresql.org/docs/current/hot-standby.html#HOT-STANDBY-ADMIN>
 const NOT_BELOW_THE_PRIMARY: &[&str] = &["max_wal_senders", "max_worker_processes"];
-
-/// The name of the group that blue gets where it uses a default one.
-pub fn own_group(subject: &str, family: &str) -> String {
-    format!("{subject}-{family}")
-}
-
-/// The name of the group that green gets where none was named.
-pub fn target_group(subject: &str, target: PgVersion) -> String {
-    format!("{subject}-pg{}", target.major)
-}
 
 fn not_seen(what: impl Into<String>, why: impl Into<String>) -> NotKnown {
     NotKnown::NotSeen {
@@ -290,7 +278,7 @@ impl<'a> Sight<'a> {
 
     /// The group that blue's settings come from, or the one that takes the place of a default group.
     fn main(&self, needs: &[Need]) -> GroupWork {
-        let own = own_group(self.blue.id(), &self.family);
+        let own = plan::own_group(self.blue.id(), &self.family);
         let replace = self.is_default() && !needs.is_empty();
         let name = if replace { own } else { self.name.clone() };
         let there = match replace {
@@ -372,11 +360,8 @@ fn wanted(
     }
     // The limits as they will be after the reboots, so that one that rests on another is weighed with its new value.
     let mut ahead = facts.clone();
-    let limits = |facts: &Facts| {
-        let situation = Situation::of(facts, Some(Phase::Create));
-        checks::capacity(facts, &situation, policy)
-    };
-    let now = match limits(facts) {
+    let situation = Situation::of(facts, Some(Phase::Create));
+    let now = match checks::capacity(facts, &situation, policy) {
         Ok(now) => now,
         Err(unseen) => return (needs, unseen.iter().map(blind).collect()),
     };
@@ -384,7 +369,7 @@ fn wanted(
         let given = sight.given(limit.setting);
         let waits = writer_waits(sight);
         match given.map(str::parse::<i64>) {
-            Some(Ok(given)) if waits => set(&mut ahead, limit.setting, given),
+            Some(Ok(given)) if waits => plan::set(&mut ahead, limit.setting, given),
             Some(Err(_)) if waits => notes.push(format!(
                 "{} is the formula {} in the group: what it comes to after the reboot is not known here",
                 limit.setting,
@@ -393,28 +378,16 @@ fn wanted(
             _ => {}
         }
     }
-    let mut raised: BTreeMap<&str, Capacity> = BTreeMap::new();
-    // Each round can raise each limit once; four limits rest on each other without a circle.
-    for _ in 0..=now.len() {
-        let Ok(all) = limits(&ahead) else { break };
-        let Some(low) = all.into_iter().find(|limit| limit.value < limit.comfortable) else {
-            break;
-        };
-        set(&mut ahead, low.setting, low.advised.max(low.comfortable));
-        let first = raised.get(low.setting).map_or(low.value, |earlier| earlier.value);
-        raised.insert(low.setting, Capacity { value: first, ..low });
-    }
-    for limit in &now {
-        let Some(low) = raised.get(limit.setting) else {
-            continue;
-        };
-        needs.push(Need {
-            name: limit.setting,
-            from: Some(low.value.to_string()),
-            to: low.advised.max(low.comfortable).to_string(),
-            why: format!("{} ({})", low.arithmetic, low.check),
-        });
-    }
+    let low = match plan::raised(&ahead, policy) {
+        Ok(low) => low,
+        Err(unseen) => return (needs, unseen.iter().map(blind).collect()),
+    };
+    needs.extend(low.into_iter().map(|low| Need {
+        name: low.setting,
+        from: Some(low.value.to_string()),
+        to: low.advised.max(low.comfortable).to_string(),
+        why: format!("{} ({})", low.arithmetic, low.check),
+    }));
     (needs, Vec::new())
 }
 
@@ -438,20 +411,6 @@ fn blind(unseen: &Unseen) -> String {
     format!("{}: {}", unseen.subject, unseen.why)
 }
 
-/// Puts a value into blue's settings, as if it were in force.
-fn set(facts: &mut Facts, name: &str, value: i64) {
-    let Fact::Known(server) = &mut facts.blue else {
-        return;
-    };
-    let Some(Fact::Known(rows)) = server.probes.get_mut("settings") else {
-        return;
-    };
-    let row = rows.rows.iter_mut().find(|row| row["name"] == name);
-    if let Some(row) = row {
-        row["setting"] = Json::String(value.to_string());
-    }
-}
-
 /// Green's group: what carries over, by the plan, from blue's group as it will be.
 fn target(
     rds: &RdsFacts,
@@ -473,7 +432,7 @@ fn target(
     let name = asked
         .target_group
         .clone()
-        .unwrap_or_else(|| target_group(sight.blue.id(), version));
+        .unwrap_or_else(|| plan::target_group(sight.blue.id(), version));
     let there = sight.other(sight.kind, &name);
     let mut ahead = rds.clone();
     let key = sight.kind.key(&sight.name);
@@ -517,7 +476,10 @@ fn target(
         left_out: Vec::new(),
     };
     for setting in groups.values {
-        let value = without_cron(&setting.name, &setting.value, &mut target.left_out);
+        let value = setting.value;
+        if let Some(why) = setting.changed {
+            target.left_out.push((setting.name.clone(), why));
+        }
         let parameter = there.and_then(|group| group.parameters.get(&setting.name));
         let is = parameter.and_then(|p| p.value.clone());
         match setting.carried {
@@ -538,19 +500,4 @@ fn target(
         }
     }
     Ok(Some(target))
-}
-
-/// `pg_cron` must not run on green before the switchover, or blue's jobs run twice (check `cron-off-on-green`).
-fn without_cron(name: &str, value: &str, left_out: &mut Vec<(String, String)>) -> String {
-    let libraries = entries(Some(value));
-    if name != "shared_preload_libraries" || !libraries.contains(&"pg_cron") {
-        return value.to_owned();
-    }
-    left_out.push((
-        name.to_owned(),
-        "pg_cron is left out until the switchover is done, or blue's jobs would run on green too (cron-off-on-green)"
-            .to_owned(),
-    ));
-    let rest: Vec<&str> = libraries.into_iter().filter(|l| *l != "pg_cron").collect();
-    rest.join(",")
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::model::{Engine, PgVersion, Replication};
 
 pub use actions::{Action, commands};
-pub use assess::{Asked, NotKnown, assess, own_group, target_group};
+pub use assess::{Asked, NotKnown, assess};
 pub use reboots::{Next, Turn, next};
 pub use show::{cli, json, text};
 

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 use crate::cli::{Ran, greenlight};
 
+mod ways;
+
 fn facts(name: &str) -> Value {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/facts")
@@ -215,8 +217,10 @@ fn a_live_plan_knows_classes_support_and_what_is_paid_twice() {
     }
     for line in table.stdout.lines() {
         let text = line.trim_start();
-        let command =
-            text.starts_with("greenlight ") || text.starts_with("aws ") || text.contains("https://");
+        let command = ["greenlight ", "aws ", "until "]
+            .iter()
+            .any(|c| text.starts_with(c))
+            || text.contains("https://");
         assert!(command || line.chars().count() <= 80, "{line}");
     }
 }
@@ -269,6 +273,27 @@ fn the_script_is_one_that_a_shell_can_read() {
             "{}",
             ran.stdout
         );
+        // All of it, in order, each with greenlight's command beside it.
+        let mut rest = ran.stdout.as_str();
+        for wanted in [
+            "export AWS_REGION=",
+            "with greenlight: greenlight create",
+            "aws rds create-blue-green-deployment",
+            "--until ready",
+            "with greenlight: greenlight switchover",
+            "aws rds switchover-blue-green-deployment",
+            "--until switched",
+            "with greenlight: greenlight cleanup",
+            "-old1-final",
+            "aws rds delete-blue-green-deployment",
+            "aws rds delete-db-instance",
+            "greenlight drift",
+        ] {
+            let at = rest
+                .find(wanted)
+                .unwrap_or_else(|| panic!("{wanted}: {}", ran.stdout));
+            rest = &rest[at..];
+        }
         let script = here.path().join("upgrade.sh");
         std::fs::write(&script, &ran.stdout).expect("written");
         let read = std::process::Command::new("sh")
@@ -357,17 +382,89 @@ fn generated_code_is_code() {
             json!("25"),
             "{template}"
         );
+        let edits = &template["Metadata"]["AfterTheSwitchover"];
+        let kind = if name.starts_with("aurora") {
+            "AWS::RDS::DBCluster"
+        } else {
+            "AWS::RDS::DBInstance"
+        };
+        assert_eq!(
+            (&edits["Resource"], &edits["Properties"]["EngineVersion"]),
+            (&json!(kind), &json!(target))
+        );
         let lint = "import sys; from cfnlint.runner import main; sys.argv = ['cfn-lint', 'group.json']; sys.exit(main())";
         python("cfnlint", here.path(), &["-c", lint]);
         assert!(make("cdk-python", "group.py").contains("\"max_replication_slots\": \"25\""));
         python("py_compile", here.path(), &["-m", "py_compile", "group.py"]);
         assert!(make("terraform", "group.tf").contains("max_replication_slots"));
-        let parse = "import hcl2; d = hcl2.load(open('group.tf')); assert len(d['resource']) == 1, d";
+        // As it stands, and with the edits that wait in its comments.
+        let parse = "import hcl2; d = hcl2.load(open('group.tf')); assert len(d['resource']) == 1, d\n\
+                     t = open('group.tf').read(); a = t.index('# resource')\n\
+                     e = hcl2.loads('\\n'.join(l[2:] for l in t[a:].splitlines()) + '\\n'); b = list(e['resource'][0].values())[0]\n\
+                     b = list(b.values())[0]; assert 'engine_version' in b and any('parameter_group_name' in k for k in b), b";
         python("hcl2", here.path(), &["-c", parse]);
         let typescript = make("cdk-typescript", "group.ts");
         assert!(
             typescript.contains("\"max_replication_slots\": \"25\""),
             "{typescript}"
         );
+    }
+}
+
+/// What plan prints is what prepare makes: the same groups by the same names, with the same values.
+#[test]
+fn a_plan_names_and_fills_the_groups_as_prepare_does() {
+    let mut scenario = crate::whole::cluster();
+    scenario.cluster[0].parameter_group = None;
+    let stage = crate::whole::Stage::new(scenario);
+    let json = |line: &str, code: i32| -> Value {
+        let ran = stage.ends(line, code);
+        serde_json::from_str(&ran.stdout).expect("JSON")
+    };
+    let plan = json(
+        "plan --cluster main-cluster --target-version 14.10 --databases --format json",
+        0,
+    );
+    let prepare = json(
+        "prepare --cluster main-cluster --target-version 14.10 --format json",
+        10,
+    );
+    let pairs = |list: &Value, name: &str, value: &str| -> std::collections::BTreeMap<String, String> {
+        let text = |v: &Value| v.as_str().expect("a text").to_owned();
+        let list = list.as_array().expect("a list").iter();
+        list.map(|v| (text(&v[name]), text(&v[value]))).collect()
+    };
+    let blue = &prepare["blue"][0];
+    assert_eq!(
+        pairs(&plan["parameter_groups"]["needed"], "parameter", "value"),
+        pairs(&blue["values"], "name", "to")
+    );
+    let green = &prepare["target"]["work"];
+    let set: Vec<Value> = plan["parameter_groups"]["values"]
+        .as_array()
+        .expect("values")
+        .iter()
+        .filter(|v| v["carried"] == "set" || v["carried"] == "unknown")
+        .cloned()
+        .collect();
+    assert!(
+        set.iter().any(|v| v["name"] == "rds.logical_replication"),
+        "{set:?}"
+    );
+    assert_eq!(
+        pairs(&Value::Array(set), "name", "value"),
+        pairs(&green["values"], "name", "to")
+    );
+    assert_eq!(plan["parameter_groups"]["target"], green["name"]);
+    let script = stage
+        .ends(
+            "plan --cluster main-cluster --target-version 14.10 --databases --format cli",
+            0,
+        )
+        .stdout;
+    for name in [&blue["name"], &green["name"]] {
+        let name = name.as_str().expect("a name");
+        let made = format!("--db-cluster-parameter-group-name {name} --db-parameter-group-family");
+        assert!(script.contains(&made), "{name}: {script}");
     }
 }
