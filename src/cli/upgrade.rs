@@ -140,6 +140,7 @@ pub struct CreateArgs {
 /// `greenlight cleanup`.
 #[derive(Debug, Args)]
 #[command(
+    group = clap::ArgGroup::new("what").required(true),
     after_help = "After the switchover the deployment is deleted, and with --delete-old the old side (…-old1) after a final snapshot. \
                   Production is never touched.\n\n\
                   Exit codes: 0 cleaned up · 10 still in use · 11 not determined · 20 refused or not agreed to, nothing further was \
@@ -147,12 +148,31 @@ pub struct CreateArgs {
                   130 interrupted\n\n\
                   Examples:\n  greenlight cleanup --deployment upgrade-main\n  \
                   greenlight cleanup --deployment upgrade-main --delete-old --final-snapshot main-on-12\n  \
-                  greenlight cleanup --deployment upgrade-main --unwanted --delete-target"
+                  greenlight cleanup --deployment upgrade-main --unwanted --delete-target\n  \
+                  greenlight cleanup --cluster main-old1 --delete-old --final-snapshot main-on-12"
 )]
 pub struct CleanupArgs {
     /// Blue/green deployment, by name or bgd-… identifier
-    #[arg(long, value_name = "ID", help_heading = "What to clean up")]
-    pub deployment: String,
+    #[arg(long, value_name = "ID", group = "what", help_heading = "What to clean up")]
+    pub deployment: Option<String>,
+    /// The old side's cluster (…-old1), where its deployment is gone already
+    #[arg(
+        long,
+        value_name = "ID",
+        group = "what",
+        conflicts_with = "unwanted",
+        help_heading = "What to clean up"
+    )]
+    pub cluster: Option<String>,
+    /// The old side's RDS instance (…-old1), where its deployment is gone already
+    #[arg(
+        long,
+        value_name = "ID",
+        group = "what",
+        conflicts_with = "unwanted",
+        help_heading = "What to clean up"
+    )]
+    pub instance: Option<String>,
     /// Delete the old side too, with its instances
     #[arg(long, conflicts_with = "unwanted", help_heading = "What to clean up")]
     pub delete_old: bool,
@@ -183,7 +203,7 @@ pub struct CleanupArgs {
     /// Take up a run that ended before its end was known: reads the journal, asks RDS, and only then acts
     #[arg(long)]
     pub resume: bool,
-    /// Where the journal is (default: greenlight-cleanup-ID.journal, of the deployment as it was given, in the current folder)
+    /// Where the journal is (default: greenlight-cleanup-ID.journal, of what was named, in the current folder)
     #[arg(long, value_name = "FILE")]
     pub journal: Option<PathBuf>,
     /// Longest wait for one deletion or snapshot, in seconds

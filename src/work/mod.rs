@@ -6,5 +6,6 @@
 //! made or taken away.
 
 pub mod driver;
+pub mod events;
 pub mod machine;
 pub mod record;

@@ -27,7 +27,7 @@ async fn start(scenario: Scenario) -> Sandbox {
     Sandbox::start(scenario).await.expect("the scenario is valid")
 }
 
-async fn config_in(url: &str, region: &str) -> SdkConfig {
+pub(crate) async fn config_in(url: &str, region: &str) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(2))
         .operation_attempt_timeout(Duration::from_secs(10))

@@ -11,6 +11,37 @@ use serde_json::Value;
 
 use crate::cli::{Ran, greenlight};
 
+mod alone;
+mod asked;
+mod instance;
+
+/// What a story is told of.
+pub(crate) struct Of {
+    engine: Engine,
+    /// `--cluster main-cluster`
+    subject: &'static str,
+    target: &'static str,
+    /// Green's group, which the scenario has.
+    group: &'static str,
+    /// The calls about its parameter groups: making, setting, giving it to blue.
+    parameters: [&'static str; 3],
+    /// Reboots and failovers that bring them into force.
+    reboots: (usize, usize),
+}
+
+const CLUSTER: Of = Of {
+    engine: Engine::Aurora,
+    subject: "--cluster main-cluster",
+    target: "14.10",
+    group: "main-cluster-params-14",
+    parameters: [
+        "CreateDBClusterParameterGroup",
+        "ModifyDBClusterParameterGroup",
+        "ModifyDBCluster",
+    ],
+    reboots: (2, 1),
+};
+
 const LOST: Effect = Effect::LostAfter;
 
 /// The guide's cluster on a version that blue/green knows, with nothing in its way but what prepare is for.
@@ -245,19 +276,30 @@ fn a_cluster_is_prepared_and_a_second_run_finds_nothing() {
 fn faults_stop_prepare_and_the_next_run_does_what_is_left() {
     let mut scenario = cluster();
     scenario.cluster[0].parameter_group = None;
-    let stage = Stage::new(scenario);
-    stage.allow(Purpose::Prepare, Engine::Aurora);
-    let apply = format!("{PREPARE} --apply --reboot --yes");
-    for (action, effect, code) in [
-        ("CreateDBClusterParameterGroup", Effect::AccessDenied, 20),
-        ("CreateDBClusterParameterGroup", LOST, 22),
-        ("ModifyDBClusterParameterGroup", Effect::Throttle, 20),
-        ("ModifyDBClusterParameterGroup", Effect::ErrorAfter, 22),
-        ("ModifyDBCluster", Effect::ErrorBefore, 22),
-        ("ModifyDBCluster", Effect::AccessDenied, 20),
+    prepared_through_faults(&Stage::new(scenario), &CLUSTER);
+}
+
+fn prepared_through_faults(stage: &Stage, of: &Of) {
+    stage.allow(Purpose::Prepare, of.engine);
+    let apply = format!(
+        "prepare {} --target-version {} --apply --reboot --yes",
+        of.subject, of.target
+    );
+    let [make, set, attach] = of.parameters;
+    let mut faults = vec![
+        (make, Effect::AccessDenied, 20),
+        (make, LOST, 22),
+        (set, Effect::Throttle, 20),
+        (set, Effect::ErrorAfter, 22),
+        (attach, Effect::ErrorBefore, 22),
+        (attach, Effect::AccessDenied, 20),
         ("RebootDBInstance", Effect::AccessDenied, 20),
-        ("FailoverDBCluster", Effect::Throttle, 20),
-    ] {
+    ];
+    let (reboots, failovers) = of.reboots;
+    if failovers > 0 {
+        faults.push(("FailoverDBCluster", Effect::Throttle, 20));
+    }
+    for (action, effect, code) in faults {
         stage.fail(action, effect.clone());
         let ran = stage.ends(&apply, code);
         assert!(
@@ -267,16 +309,18 @@ fn faults_stop_prepare_and_the_next_run_does_what_is_left() {
         );
     }
     // A lost answer of a reboot or a failover is settled by what is seen.
-    stage.fail("FailoverDBCluster", LOST);
+    if failovers > 0 {
+        stage.fail("FailoverDBCluster", LOST);
+    }
     stage.fail("RebootDBInstance", LOST);
     stage.ends(&apply, 0);
-    assert_eq!(stage.effects("CreateDBClusterParameterGroup"), 2);
+    assert_eq!(stage.effects(make), 2);
     assert_eq!(
         (
             stage.effects("RebootDBInstance"),
             stage.effects("FailoverDBCluster")
         ),
-        (2, 1)
+        (reboots, failovers)
     );
 }
 
@@ -314,7 +358,16 @@ const JOURNAL: &str = "greenlight-create-to-14.journal";
 #[test]
 fn a_creation_is_sent_once_whatever_happens_to_it() {
     let stage = Stage::new(cluster());
-    let create = format!("{CREATE} {QUICK}");
+    created_through_faults(&stage, &CLUSTER);
+    // And the checks know it from then on.
+    stage.ends(&format!("{CREATE} --poll 1 --journal other.journal"), 10);
+}
+
+fn created_through_faults(stage: &Stage, of: &Of) {
+    let create = format!(
+        "create {} --target-version {} --target-parameter-group {} --name to-14 --yes {QUICK}",
+        of.subject, of.target, of.group
+    );
     for effect in [Effect::AccessDenied, Effect::Throttle] {
         stage.fail("CreateBlueGreenDeployment", effect);
         let refused = stage.ends(&create, 20);
@@ -342,8 +395,6 @@ fn a_creation_is_sent_once_whatever_happens_to_it() {
     // Taken up again there is nothing to send.
     stage.ends(&format!("create --resume --name to-14 {QUICK}"), 0);
     assert_eq!(stage.effects("CreateBlueGreenDeployment"), 1);
-    // And the checks know it from then on.
-    stage.ends(&format!("{CREATE} --poll 1 --journal other.journal"), 10);
 }
 
 #[test]
@@ -681,21 +732,49 @@ fn an_instance_is_created_and_cleaned_up_with_exactly_the_rights_of_the_policy()
     );
     let create =
         "create --instance shop --target-version 16.6 --target-parameter-group shop-16 --name shop-16 --yes";
+    let refused = stage.ends(&format!("{create} {QUICK} --format json"), 20);
+    assert!(refused.stderr.contains("AccessDenied"), "{}", refused.stderr);
+    let last = events(&refused).pop().expect("events");
+    assert_eq!((&last["event"], &last["exit_code"]), (&"end".into(), &20.into()));
     assert!(
-        stage
-            .ends(&format!("{create} {QUICK}"), 20)
-            .stderr
-            .contains("AccessDenied")
+        last["text"]
+            .as_str()
+            .is_some_and(|text| text.contains("AccessDenied"))
     );
     stage.forget("greenlight-create-shop-16.journal");
     allow(Purpose::Create);
-    stage.ends(&format!("{create} {QUICK}"), 0);
+    let created = stage.ends(&format!("{create} {QUICK} --format json"), 0);
+    let events = events(&created);
+    let kinds: Vec<&str> = events.iter().filter_map(|e| e["event"].as_str()).collect();
+    assert_eq!(kinds[..3], ["checked", "begun", "answered"], "{kinds:?}");
+    assert!(
+        kinds.contains(&"seen") && kinds.contains(&"available"),
+        "{kinds:?}"
+    );
+    assert_eq!(events[0]["report"]["verdict"], "ready");
+    assert_eq!(events[1]["tasks"][0]["task"], "create");
+    assert_eq!(
+        events.last().map(|e| (&e["event"], &e["exit_code"])),
+        Some((&"end".into(), &0.into()))
+    );
     stage.sandbox.faults().allow_only(["*"]);
     switch_over(&stage, "shop-16");
     allow(Purpose::Cleanup);
     let done = stage.ends(
-        &format!("cleanup --deployment shop-16 --delete-old --final-snapshot shop-on-13 --yes {VERIFY}"),
+        &format!(
+            "cleanup --deployment shop-16 --delete-old --final-snapshot shop-on-13 --yes --format json {VERIFY}"
+        ),
         0,
+    );
+    let ended = ended_tasks(&done);
+    assert_eq!(
+        ended,
+        [
+            "snapshot",
+            "delete_deployment",
+            "delete_instance",
+            "delete_instance"
+        ]
     );
     assert!(
         done.stderr.contains("the old side are deleted"),
@@ -709,6 +788,28 @@ fn an_instance_is_created_and_cleaned_up_with_exactly_the_rights_of_the_policy()
         account.instances.keys()
     );
     only_what_is_used(&stage, Engine::Rds);
+}
+
+/// The lines of `--format json`, each of which is an event of the format that is promised.
+fn events(ran: &Ran) -> Vec<Value> {
+    let parse =
+        |line: &str| -> Value { serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")) };
+    let all: Vec<Value> = ran.stdout.lines().map(parse).collect();
+    for event in &all {
+        assert_eq!(event["schema"], 1, "{event}");
+        assert!(
+            event["at"].as_str().is_some_and(|at| at.ends_with('Z')),
+            "{event}"
+        );
+    }
+    all
+}
+
+/// The tasks that ended, by kind.
+fn ended_tasks(ran: &Ran) -> Vec<String> {
+    let all = events(ran).into_iter().filter(|e| e["event"] == "ended");
+    all.map(|e| e["task"]["task"].as_str().expect("a kind").to_owned())
+        .collect()
 }
 
 #[test]

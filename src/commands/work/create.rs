@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Run, begin, config, failed, head, journal_path, place, read, show_report, take_up, tasks_of};
+use super::{
+    Events, Run, begin, config, failed, head, journal_path, place, read, show_report, take_up, tasks_of,
+};
 use crate::{
     cli::{CreateArgs, SubjectArgs, TargetArgs},
     commands::{Failure, World, check, consent, show, switchover::signals::Signals, target},
@@ -22,6 +24,7 @@ use crate::{
         evidence::{Consent, Readiness},
     },
     work::{
+        events::Event,
         machine::End,
         record::{Record, Task},
     },
@@ -74,6 +77,13 @@ fn valid(name: &str) -> bool {
 }
 
 pub(in crate::commands) async fn run(args: CreateArgs, world: &World) -> Result<Exit, Failure> {
+    let events = Events::of(&args.output);
+    let outcome = whole(args, world, events).await;
+    events.end(&outcome);
+    outcome
+}
+
+async fn whole(args: CreateArgs, world: &World, events: Events) -> Result<Exit, Failure> {
     let mut signals =
         Signals::listen().map_err(|e| Failure::with(Exit::Fault, format!("cannot listen to Ctrl-C: {e}")))?;
     let (mut run, task) = tokio::select! {
@@ -85,6 +95,10 @@ pub(in crate::commands) async fn run(args: CreateArgs, world: &World) -> Result<
         },
     };
     let journal = run.journal.path().to_owned();
+    events.emit(&Event::Begun {
+        tasks: std::slice::from_ref(&task),
+        journal: journal.display().to_string(),
+    });
     let end = run.task(&task, &mut signals).await;
     let End::Done { what: id } = end else {
         let mut failure = failed(&task, &end, &journal);
@@ -98,6 +112,10 @@ pub(in crate::commands) async fn run(args: CreateArgs, world: &World) -> Result<
     let Task::Create { name, .. } = &task else {
         return Ok(Exit::Ready);
     };
+    events.emit(&Event::Available {
+        deployment: name,
+        id: &id,
+    });
     terminal::say(&format!(
         "deployment {name} ({id}) is AVAILABLE; waiting until green has caught up"
     ));
@@ -197,7 +215,7 @@ async fn set_up(args: &CreateArgs, world: &World) -> Result<Result<(Run, Task), 
     );
     let journal = begin(&path, head, &by)?;
     let mut run = Run {
-        real: super::Real::new(&config_aws, &rds.region),
+        real: super::Real::new(&config_aws, &rds.region, Events::of(&args.output)),
         config: config(args.wait, args.poll, args.reconcile_for),
         journal,
         log: None,
@@ -243,7 +261,7 @@ async fn resumed(args: &CreateArgs, world: &World) -> Result<(Run, Task), Failur
     let task = task.filter(|task| matches!(task, Task::Create { .. }));
     let task = task.ok_or_else(|| Failure::usage(format!("{} is not about a creation", path.display())))?;
     let mut run = Run {
-        real: super::Real::new(&config_aws, &region),
+        real: super::Real::new(&config_aws, &region, Events::of(&args.output)),
         config: config(args.wait, args.poll, args.reconcile_for),
         journal,
         log: Some(log),
@@ -364,6 +382,7 @@ async fn caught_up(args: &CreateArgs, world: &World, id: &str, name: &str) -> Re
         }
         if open != told {
             terminal::say(&wrap(&format!("not yet: {open}"), 80, 9));
+            Events::of(&args.output).emit(&Event::Waiting { open: &open });
             told = open;
         }
         tokio::time::sleep(Duration::from_secs(args.poll.max(1))).await;

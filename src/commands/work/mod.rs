@@ -2,6 +2,9 @@
 
 pub(super) mod cleanup;
 pub(super) mod create;
+mod events;
+
+use events::Events;
 
 use std::path::{Path, PathBuf};
 
@@ -35,6 +38,7 @@ use crate::{
     },
     work::{
         driver::{self, World as _},
+        events::Event,
         machine::{Config, End, Notice, Sight, State, resume},
         record::{Head, Record, Task},
     },
@@ -44,11 +48,13 @@ use crate::{
 struct Real {
     lookout: Lookout,
     changes: Changes,
+    events: Events,
 }
 
 impl Real {
-    fn new(config: &SdkConfig, region: &str) -> Self {
+    fn new(config: &SdkConfig, region: &str, events: Events) -> Self {
         Self {
+            events,
             lookout: Lookout::new(config, region),
             changes: Changes::new(config, region),
         }
@@ -262,6 +268,11 @@ impl driver::World for Real {
     }
 
     fn tell(&self, task: &Task, notice: &Notice) {
+        match notice {
+            Notice::Answered(answer) => self.events.emit(&Event::Answered { task, answer }),
+            Notice::Sight(sight) => self.events.emit(&Event::Seen { task, sight }),
+            Notice::WaitingForAnswer | Notice::JournalLost(_) => {}
+        }
         let text = match notice {
             Notice::Answered(Answer::Accepted { request_id }) => {
                 let id = request_id.as_deref().unwrap_or("not told");
@@ -301,7 +312,9 @@ impl Run {
             Some(log) => resume(&self.config, log.records(), task),
             None => State::Start,
         };
-        driver::drive(&self.config, task, state, &self.real, &mut self.journal, signals).await
+        let end = driver::drive(&self.config, task, state, &self.real, &mut self.journal, signals).await;
+        self.real.events.emit(&Event::Ended { task, end: &end });
+        end
     }
 }
 
@@ -312,6 +325,12 @@ fn show_report(
     files: &[(Format, PathBuf)],
     world: &World,
 ) -> Result<(), Failure> {
+    let events = Events::of(args);
+    if events.are_wanted() {
+        let report = Box::new(output::json::report(view));
+        events.emit(&Event::Checked { report });
+        return show::write(view, files);
+    }
     let table = args.format.is_none_or(|format| format == Format::Table);
     if view.exit != Exit::Ready || !table || world.verbose > 0 {
         return show::emit(view, args, files, world);

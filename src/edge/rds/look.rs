@@ -83,7 +83,7 @@ impl Lookout {
         Ok(self.reader.instance(id).await?)
     }
 
-    /// Deployments by `blue-green-deployment-name`, `blue-green-deployment-identifier` or `source`. Those that are listed
+    /// Deployments by `blue-green-deployment-name`, `blue-green-deployment-identifier`, `source` or `target`. Those that are listed
     /// as deleted are left out.
     ///
     /// # Errors
@@ -95,6 +95,7 @@ impl Lookout {
             "blue-green-deployment-name" => d.name == value,
             "blue-green-deployment-identifier" => d.id.eq_ignore_ascii_case(value),
             "source" => d.source.as_str() == value,
+            "target" => d.target.as_ref().is_some_and(|target| target.as_str() == value),
             _ => true,
         });
         Ok(found)

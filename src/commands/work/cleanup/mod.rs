@@ -3,10 +3,17 @@
 //! Production is never named in a deletion: the deployment goes without `DeleteTarget` once it was switched over, and what
 //! is deleted beside it is held by its resource id, which names do not carry along.
 
-use std::fmt::Write as _;
+mod alone;
+mod card;
+mod old;
+
+use card::{after, card};
+use old::{Old, idle, is_old, no_replicas, old_of};
+
+use jiff::Timestamp;
 
 use super::{
-    Real, Run, begin, config, failed, head, journal_path, place, read, show_report, take_up, tasks_of,
+    Events, Real, Run, begin, config, failed, head, journal_path, place, read, show_report, take_up, tasks_of,
 };
 use crate::{
     cli::{CleanupArgs, TargetArgs},
@@ -30,12 +37,20 @@ use crate::{
         evidence::{Consent, Readiness},
     },
     work::{
+        events::Event,
         machine::End,
-        record::{Record, Task},
+        record::{Head, Record, Task},
     },
 };
 
 pub(in crate::commands) async fn run(args: CleanupArgs, world: &World) -> Result<Exit, Failure> {
+    let events = Events::of(&args.output);
+    let outcome = whole(args, world, events).await;
+    events.end(&outcome);
+    outcome
+}
+
+async fn whole(args: CleanupArgs, world: &World, events: Events) -> Result<Exit, Failure> {
     let mut signals =
         Signals::listen().map_err(|e| Failure::with(Exit::Fault, format!("cannot listen to Ctrl-C: {e}")))?;
     let (mut run, tasks, blue) = tokio::select! {
@@ -47,6 +62,10 @@ pub(in crate::commands) async fn run(args: CleanupArgs, world: &World) -> Result
         },
     };
     let journal = run.journal.path().to_owned();
+    events.emit(&Event::Begun {
+        tasks: &tasks,
+        journal: journal.display().to_string(),
+    });
     let mut looked = false;
     for task in &tasks {
         if done(&run, task) {
@@ -65,7 +84,7 @@ pub(in crate::commands) async fn run(args: CleanupArgs, world: &World) -> Result
             looked = true;
         }
         match run.task(task, &mut signals).await {
-            End::Done { what } => terminal::say(&format!("done: {task} ({what})")),
+            End::Done { what } => terminal::say(&wrap(&format!("done: {task} ({what})"), 80, 2)),
             end => return Err(failed(task, &end, &journal)),
         }
     }
@@ -89,118 +108,16 @@ fn done(run: &Run, task: &Task) -> bool {
         .any(|end| matches!(end, End::Done { .. }))
 }
 
-/// The cluster or instance that is deleted last, where this task begins to delete it.
-fn old_of(task: &Task, tasks: &[Task]) -> Option<Old> {
-    if !matches!(task, Task::DeleteInstance { .. } | Task::DeleteCluster { .. }) {
-        return None;
-    }
-    match tasks.last()? {
-        Task::DeleteCluster { id, .. } => Some(Old {
-            id: id.clone(),
-            cluster: true,
-        }),
-        Task::DeleteInstance { id, .. } => Some(Old {
-            id: id.clone(),
-            cluster: false,
-        }),
-        _ => None,
-    }
-}
-
-struct Old {
-    id: String,
-    cluster: bool,
-}
-
-impl Old {
-    fn target(&self) -> TargetArgs {
-        let mut target = TargetArgs::default();
-        let named = match self.cluster {
-            true => &mut target.subject.cluster,
-            false => &mut target.subject.instance,
-        };
-        *named = Some(self.id.clone());
-        target
-    }
-}
-
-/// Refuses while anything uses the old side.
-async fn idle(args: &CleanupArgs, world: &World, real: &Real, old: &Old) -> Result<(), Failure> {
-    // A run before may have deleted its instances already, and then there is nothing to connect to.
-    if old.cluster {
-        let cluster = real
-            .lookout
-            .cluster(&old.id)
-            .await
-            .map_err(|e| Failure::blind(e.to_string()))?;
-        if cluster.is_none_or(|c| c.members.is_empty()) {
-            return Ok(());
-        }
-    } else {
-        let instance = real
-            .lookout
-            .instance(&old.id)
-            .await
-            .map_err(|e| Failure::blind(e.to_string()))?;
-        if instance.is_none_or(|i| i.status == "deleting") {
-            return Ok(());
-        }
-    }
-    let progress = Progress::start();
-    progress.waiting(&format!("looking whether anything uses {}", old.id));
-    let found = target::find(&old.target(), &args.aws, &args.databases, world, &progress).await;
-    let users = match found {
-        Ok(found) => users(&found, !args.databases.connect.is_empty()).await,
-        Err(failure) => Err(failure.message),
-    };
-    progress.finish();
-    let users = users.map_err(|why| {
-        let text = format!(
-            "whether anything uses {} cannot be seen ({why}): it is not deleted",
-            old.id
-        );
-        Failure::with(Exit::NotDetermined, text)
-    })?;
-    if users.is_empty() {
-        return Ok(());
-    }
-    let mut text = format!("{} is still in use, and is not deleted:", old.id);
-    for user in users {
-        let _ = write!(text, "\n  {user}");
-    }
-    text.push_str("\nend what uses it, and run it again");
-    Err(Failure::with(Exit::NotReady, text))
-}
-
-/// What uses any instance of the old side, each a server of its own. Through a tunnel only the writer can be asked.
-async fn users(old: &target::Target, tunnel: bool) -> Result<Vec<String>, String> {
-    let mut found = old_side::users(&old.blue, true).await?;
-    if tunnel {
-        terminal::say(
-            "note: only the writer of the old side is asked, through the tunnel; its readers are not",
-        );
-        return Ok(found);
-    }
-    let blue = old.rds.known().and_then(|rds| rds.blue.known());
-    let writer = blue.and_then(Topology::writer).map(|w| w.id.clone());
-    let readers = blue.into_iter().flat_map(|b| &b.instances);
-    for reader in readers.filter(|i| Some(&i.id) != writer.as_ref()) {
-        let Some(host) = &reader.endpoint else { continue };
-        let spec = old.blue.at(host, reader.port.unwrap_or(5432));
-        let users = old_side::users(&spec, false)
-            .await
-            .map_err(|why| format!("{}: {why}", reader.id))?;
-        found.extend(users.into_iter().map(|user| format!("{}: {user}", reader.id)));
-    }
-    Ok(found)
-}
-
 type Ready = (Run, Vec<Task>, Option<TargetArgs>);
 
 async fn set_up(args: &CleanupArgs, world: &World) -> Result<Result<Ready, Exit>, Failure> {
+    let named = args.deployment.as_ref().or(args.cluster.as_ref());
+    let named = named.or(args.instance.as_ref()).map_or("", String::as_str);
+    // The name of an ARN.
+    let named = named.rsplit(':').next().unwrap_or_default();
     let path = journal_path(
         args.journal.as_ref(),
-        format!("greenlight-cleanup-{}.journal", args.deployment),
+        format!("greenlight-cleanup-{named}.journal"),
     );
     if args.resume {
         return resumed(args, world, &path).await.map(Ok);
@@ -216,9 +133,12 @@ async fn set_up(args: &CleanupArgs, world: &World) -> Result<Result<Ready, Exit>
             "--delete-old: say --final-snapshot NAME or --no-final-snapshot",
         ));
     }
+    let Some(deployment) = &args.deployment else {
+        return alone::set_up(args, world, &path).await.map(Ok);
+    };
     let policy = check::policy(&args.policy)?;
     let files = show::files(&args.output)?;
-    let wanted = TargetArgs::of_deployment(&args.deployment);
+    let wanted = TargetArgs::of_deployment(deployment);
     let progress = Progress::start();
     let begun = clock::now();
     let found = target::find(&wanted, &args.aws, &args.databases, world, &progress).await;
@@ -271,24 +191,18 @@ async fn set_up(args: &CleanupArgs, world: &World) -> Result<Result<Ready, Exit>
     }
     protection(args, &blue, green.as_ref())?;
     let (sdk, endpoint, by) = place(&args.aws, world).await?;
-    let real = Real::new(&sdk, &rds.region);
+    let real = Real::new(&sdk, &rds.region, Events::of(&args.output));
     let old = Old {
         id: blue.id().to_owned(),
         cluster: blue.cluster.is_some(),
     };
     if args.delete_old {
+        no_replicas(&blue)?;
         idle(args, world, &real, &old).await?;
     }
-    if let Some(name) = &args.final_snapshot {
-        let taken = real.lookout.snapshot(name, old.cluster).await;
-        if taken.map_err(|e| Failure::blind(e.to_string()))?.is_some() {
-            return Err(Failure::usage(format!(
-                "a snapshot {name} exists already: give --final-snapshot another name"
-            )));
-        }
-    }
-    let tasks = tasks(args, &deployment, &blue);
-    terminal::say(&card(args, &deployment, &blue, green.as_ref(), &path));
+    free(args, &real, old.cluster).await?;
+    let tasks = tasks(args, Some(&deployment), &blue);
+    terminal::say(&card(args, Some(&deployment), &blue, green.as_ref(), &path));
     consent::to("To delete what is listed", &deployment.name, args.yes).await?;
     let head = head(
         &rds.region,
@@ -297,7 +211,20 @@ async fn set_up(args: &CleanupArgs, world: &World) -> Result<Result<Ready, Exit>
         &by,
         tasks.clone(),
     );
-    let journal = begin(&path, head, &by)?;
+    let run = started(args, real, &path, head, (!args.unwanted).then_some(begun))?;
+    Ok(Ok((run, tasks, Some(old.target()))))
+}
+
+/// Begins the journal of what was agreed to.
+fn started(
+    args: &CleanupArgs,
+    real: Real,
+    path: &std::path::Path,
+    head: Head,
+    checked: Option<Timestamp>,
+) -> Result<Run, Failure> {
+    let by = head.by.clone();
+    let journal = begin(path, head, &by)?;
     let mut run = Run {
         real,
         config: config(args.wait, args.poll, args.reconcile_for),
@@ -306,15 +233,27 @@ async fn set_up(args: &CleanupArgs, world: &World) -> Result<Result<Ready, Exit>
     };
     let at = clock::now();
     run.record(Record::Run { at, by })?;
-    if !args.unwanted {
-        run.record(Record::Checked {
-            at: begun,
-            readiness: Readiness::Ready,
-        })?;
+    if let Some(at) = checked {
+        let readiness = Readiness::Ready;
+        run.record(Record::Checked { at, readiness })?;
     }
     let how = if args.yes { Consent::Flag } else { Consent::Typed };
     run.record(Record::Confirmed { at, how })?;
-    Ok(Ok((run, tasks, Some(old.target()))))
+    Ok(run)
+}
+
+/// Refuses where the final snapshot's name is taken.
+async fn free(args: &CleanupArgs, real: &Real, cluster: bool) -> Result<(), Failure> {
+    let Some(name) = &args.final_snapshot else {
+        return Ok(());
+    };
+    let taken = real.lookout.snapshot(name, cluster).await;
+    if taken.map_err(|e| Failure::blind(e.to_string()))?.is_some() {
+        return Err(Failure::usage(format!(
+            "a snapshot {name} exists already: give --final-snapshot another name"
+        )));
+    }
+    Ok(())
 }
 
 async fn resumed(args: &CleanupArgs, world: &World, path: &std::path::Path) -> Result<Ready, Failure> {
@@ -329,7 +268,7 @@ async fn resumed(args: &CleanupArgs, world: &World, path: &std::path::Path) -> R
         )));
     }
     let mut run = Run {
-        real: Real::new(&sdk, &region),
+        real: Real::new(&sdk, &region, Events::of(&args.output)),
         config: config(args.wait, args.poll, args.reconcile_for),
         journal,
         log: Some(log),
@@ -337,13 +276,6 @@ async fn resumed(args: &CleanupArgs, world: &World, path: &std::path::Path) -> R
     run.record(Record::Run { at: clock::now(), by })?;
     terminal::say(&format!("taking up {}", path.display()));
     Ok((run, tasks, None))
-}
-
-/// Whether a name is that of an old side: `…-oldN`.
-/// <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/blue-green-deployments-switching.html>
-fn is_old(name: &str) -> bool {
-    name.rsplit_once("-old")
-        .is_some_and(|(_, n)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// Whether the deployment is in the state that the flags are for.
@@ -402,14 +334,16 @@ fn protection(args: &CleanupArgs, blue: &Topology, green: Option<&Topology>) -> 
     ))
 }
 
-fn tasks(args: &CleanupArgs, deployment: &Deployment, blue: &Topology) -> Vec<Task> {
+fn tasks(args: &CleanupArgs, deployment: Option<&Deployment>, blue: &Topology) -> Vec<Task> {
     let mut tasks = Vec::new();
-    let id = deployment.id.clone();
+    let delete = |target| {
+        deployment.map(|d| Task::DeleteDeployment {
+            id: d.id.clone(),
+            target,
+        })
+    };
     if args.unwanted {
-        return vec![Task::DeleteDeployment {
-            id,
-            target: Some(args.delete_target),
-        }];
+        return delete(Some(args.delete_target)).into_iter().collect();
     }
     if let Some(name) = &args.final_snapshot {
         tasks.push(Task::Snapshot {
@@ -418,7 +352,7 @@ fn tasks(args: &CleanupArgs, deployment: &Deployment, blue: &Topology) -> Vec<Ta
             of_cluster: blue.cluster.is_some(),
         });
     }
-    tasks.push(Task::DeleteDeployment { id, target: None });
+    tasks.extend(delete(None));
     if !args.delete_old {
         return tasks;
     }
@@ -439,102 +373,6 @@ fn tasks(args: &CleanupArgs, deployment: &Deployment, blue: &Topology) -> Vec<Ta
         });
     }
     tasks
-}
-
-/// What will be deleted, and what stays.
-fn card(
-    args: &CleanupArgs,
-    deployment: &Deployment,
-    blue: &Topology,
-    green: Option<&Topology>,
-    journal: &std::path::Path,
-) -> String {
-    let mut card = String::from("\nAbout to delete:\n\n");
-    let mut line = |text: &str| {
-        let _ = writeln!(card, "  {}", wrap(text, 80, 4));
-    };
-    line(&format!(
-        "deployment {} ({}), {}",
-        deployment.name, deployment.id, deployment.status
-    ));
-    let of = |side: &Topology| {
-        let mut lines = Vec::new();
-        if let Some(cluster) = &side.cluster {
-            lines.push(format!("cluster {} ({})", cluster.arn, cluster.engine_version));
-        }
-        for instance in &side.instances {
-            let storage = match (&side.cluster, instance.allocated_storage_gib) {
-                (None, Some(gib)) => format!(", {gib} GiB"),
-                _ => String::new(),
-            };
-            lines.push(format!("instance {} ({}{storage})", instance.arn, instance.class));
-        }
-        lines
-    };
-    let deleted = match (args.delete_old, args.delete_target, green) {
-        (true, ..) => of(blue),
-        (_, true, Some(green)) => of(green),
-        _ => Vec::new(),
-    };
-    deleted.iter().for_each(|text| line(text));
-    match (
-        &args.final_snapshot,
-        args.no_final_snapshot,
-        args.keep_automated_backups,
-    ) {
-        (Some(name), _, _) => line(&format!("after snapshot {name} is taken and available")),
-        (None, true, _) => line("without a snapshot: its data cannot be had again"),
-        _ => {}
-    }
-    if args.delete_old && !args.keep_automated_backups {
-        line("with its automated backups: no point in time before green was made can be restored");
-    }
-    let _ = writeln!(card, "\nStays:\n");
-    let stays: Vec<&Topology> = match (args.unwanted, args.delete_old, args.delete_target) {
-        (true, _, true) => vec![blue],
-        (true, ..) => std::iter::once(blue).chain(green).collect(),
-        (false, true, _) => green.into_iter().collect(),
-        (false, false, _) => green.into_iter().chain([blue]).collect(),
-    };
-    for (n, side) in stays.into_iter().enumerate() {
-        let role = if n == 0 {
-            "production"
-        } else {
-            "no longer replicated to, and paid for"
-        };
-        let version = side.engine_version().map(|v| v.to_string()).unwrap_or_default();
-        let _ = writeln!(card, "  {} {version}, {role}", side.id());
-    }
-    if !args.unwanted && !args.delete_old {
-        let keep = "The old side can be deleted by greenlight only together with its deployment (--delete-old). As long as it \
-                    may be needed as a way back, keep the deployment: without it the old side may be written to.";
-        let _ = writeln!(card, "\n{}", wrap(keep, 80, 0));
-    }
-    let _ = writeln!(card, "\n  journal {}", journal.display());
-    card
-}
-
-/// What there is to know afterwards.
-fn after(tasks: &[Task]) -> String {
-    let target = tasks.iter().find_map(|task| match task {
-        Task::DeleteDeployment { target, .. } => Some(*target),
-        _ => None,
-    });
-    let whole = tasks
-        .iter()
-        .any(|task| matches!(task, Task::DeleteInstance { .. }));
-    match (whole, target.flatten()) {
-        (true, _) => "DONE  the deployment and the old side are deleted",
-        (_, Some(true)) => "DONE  the deployment and green are deleted; production was not touched",
-        (_, Some(false)) => {
-            "DONE  the deployment is deleted; green is a database of its own now, and costs until it is deleted"
-        }
-        (_, None) => {
-            "DONE  the deployment is deleted. The old side stays and costs; nothing keeps it from being written to any more, \
-             so that a client with an old address writes where nobody reads. Delete it when it is not needed as a way back"
-        }
-    }
-    .to_owned()
 }
 
 /// Slots that hold back WAL on blue when nobody reads them any more.
@@ -558,24 +396,10 @@ async fn leftovers(args: &CleanupArgs, world: &World, blue: &TargetArgs) {
                 terminal::say(&format!("  select pg_catalog.pg_drop_replication_slot({slot});"));
             }
         }
-        Err(why) => terminal::say(&format!(
-            "whether slots are left on production could not be seen: {why}"
+        Err(why) => terminal::say(&wrap(
+            &format!("whether slots are left on production could not be seen: {why}"),
+            80,
+            2,
         )),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_old;
-
-    #[test]
-    fn only_old_sides_are_called_so() {
-        assert!(is_old("main-old1") && is_old("main-old12") && is_old("main-old1-old2"));
-        assert!(
-            !is_old("main")
-                && !is_old("main-old")
-                && !is_old("main-older1")
-                && !is_old("main-old1-green-abcdef")
-        );
     }
 }
