@@ -13,6 +13,7 @@ use crate::model::Engine;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Purpose {
     /// `check`, `collect`, `watch` and `drift`: looking only.
+    #[value(aliases = ["collect", "watch", "drift"])]
     Check,
     /// `plan`: looking, also at what a family has by default.
     Plan,

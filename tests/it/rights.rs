@@ -170,3 +170,118 @@ fn switching_over_and_cleaning_up_name_the_right_that_is_missing() {
         assert_eq!(code, 0, "{said}");
     });
 }
+
+/// Looking commands: each runs to its end with the rights of its policy, and asks for nothing else. What a policy names is
+/// called by one of them.
+#[test]
+fn looking_commands_have_enough_with_their_policies_and_use_them() {
+    let mut scenario = Scenario::load("guide-ready").expect("built in");
+    scenario.servers = false;
+    let instance = Scenario::load("rds-instance").expect("built in");
+    scenario.instance = instance.instance;
+    scenario.parameter_group.extend(instance.parameter_group);
+    let sandbox = Sandbox::start_blocking(scenario, sandbox::Options::default()).expect("a local RDS");
+    let here = tempfile::tempdir().expect("a folder");
+    std::fs::write(here.path().join("stack.json"), r#"{"Resources": {}}"#).expect("written");
+    let env = sandbox.env();
+    let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let run = |line: &str| {
+        let args: Vec<&str> = line.split(' ').collect();
+        let ran = crate::cli::greenlight(here.path(), &args, &env);
+        format!("{}{}", ran.stdout, ran.stderr)
+    };
+    // The names that people would ask for.
+    for (asked, same) in [("watch", "check"), ("drift", "check"), ("collect", "check")] {
+        assert_eq!(
+            run(&format!("iam-policy --for {asked}")),
+            run(&format!("iam-policy --for {same}"))
+        );
+    }
+    let mut named = 0;
+    let denied = |said: &str| said.contains("is not allowed") || said.contains("AccessDenied");
+    for (purpose, engine, line) in [
+        (
+            Purpose::Plan,
+            Engine::Aurora,
+            "plan --cluster main-cluster --target-major 16",
+        ),
+        (
+            Purpose::Plan,
+            Engine::Rds,
+            "plan --instance shop --target-major 17",
+        ),
+        (
+            Purpose::Check,
+            Engine::Aurora,
+            "drift --cluster main-cluster --template stack.json --before --target-version 14.10",
+        ),
+        (
+            Purpose::Check,
+            Engine::Rds,
+            "drift --instance shop --template stack.json",
+        ),
+        (
+            Purpose::Check,
+            Engine::Aurora,
+            "watch --deployment main-to-14 --until available --timeout 20s --format json",
+        ),
+        (
+            Purpose::Fleet,
+            Engine::Aurora,
+            "fleet --all --api-only --target-major 16",
+        ),
+        (
+            Purpose::Prepare,
+            Engine::Rds,
+            "prepare --instance shop --target-version 17.4 --format json",
+        ),
+    ] {
+        let before = sandbox.calls().all().len();
+        let names = |without: &str| {
+            let policy = permissions::policy(purpose, engine);
+            let statements = policy["Statement"].as_array().expect("statements").clone();
+            let actions = statements
+                .into_iter()
+                .flat_map(|s| s["Action"].as_array().cloned().unwrap_or_default())
+                .filter_map(|a| a.as_str()?.strip_prefix("rds:").map(str::to_owned))
+                .filter(|a| a != without);
+            actions.collect::<Vec<String>>()
+        };
+        sandbox.faults().allow_only(names(""));
+        let said = run(line);
+        assert!(!denied(&said), "{line}: the policy is not enough: {said}");
+        let used: std::collections::BTreeSet<String> = sandbox.calls().all()[before..]
+            .iter()
+            .map(|call| call.action.clone())
+            .collect();
+        assert!(
+            used.iter().all(|action| action.starts_with("Describe")),
+            "{line}: {used:?}"
+        );
+        assert!(used.len() >= 4, "{line}: {used:?}");
+        // What is added to looking is there because it is called, and its lack is told.
+        let added = names("");
+        let look: Vec<&str> = permissions::LOOK
+            .iter()
+            .filter_map(|a| a.strip_prefix("rds:"))
+            .collect();
+        for action in added
+            .iter()
+            .filter(|a| !look.contains(&a.as_str()) && a.starts_with("Describe"))
+        {
+            // The local RDS has every default group of an instance, and then there is no need to ask for the family.
+            if !used.contains(action) {
+                assert_eq!(engine, Engine::Rds, "{line} never calls {action}");
+                continue;
+            }
+            named += 1;
+            sandbox.faults().allow_only(names(action));
+            let said = run(line);
+            assert!(
+                said.contains(&format!("rds:{action}")),
+                "{line}: {action} is not named: {said}"
+            );
+        }
+    }
+    assert!(named > 0, "no right beyond looking was taken away");
+}
