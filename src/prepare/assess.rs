@@ -408,7 +408,10 @@ fn publishes(facts: &Facts) -> bool {
 }
 
 fn blind(unseen: &Unseen) -> String {
-    format!("{}: {}", unseen.subject, unseen.why)
+    format!(
+        "whether slots, senders and workers suffice ({}: {})",
+        unseen.subject, unseen.why
+    )
 }
 
 /// Green's group: what carries over, by the plan, from blue's group as it will be.

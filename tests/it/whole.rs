@@ -14,6 +14,7 @@ use crate::cli::{Ran, greenlight};
 mod alone;
 mod asked;
 mod instance;
+mod moto;
 
 /// What a story is told of.
 pub(crate) struct Of {

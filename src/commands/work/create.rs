@@ -116,8 +116,10 @@ async fn whole(args: CreateArgs, world: &World, events: Events) -> Result<Exit, 
         deployment: name,
         id: &id,
     });
-    terminal::say(&format!(
-        "deployment {name} ({id}) is AVAILABLE; waiting until green has caught up"
+    terminal::say(&wrap(
+        &format!("green is AVAILABLE; waiting until it follows closely: deployment {name} ({id})"),
+        80,
+        2,
     ));
     tokio::select! {
         biased;
@@ -362,9 +364,10 @@ async fn caught_up(args: &CreateArgs, world: &World, id: &str, name: &str) -> Re
             Err(failure) => (failure.exit, failure.message),
         };
         if exit == Exit::Ready {
+            let done = format!("DONE  green is AVAILABLE and has caught up: deployment {name} ({id})");
+            terminal::say(&wrap(&done, 80, 6));
             terminal::say(&format!(
-                "DONE  deployment {name} ({id}): green is AVAILABLE and has caught up\n\
-                 next: greenlight check --deployment {name} --phase switchover\n      \
+                "next: greenlight check --deployment {name} --phase switchover\n      \
                  greenlight switchover --deployment {name} --dry-run"
             ));
             return Ok(Exit::Ready);
