@@ -19,8 +19,7 @@ fn account() -> Stage {
         version: version.to_owned(),
         ..InstanceSpec::default()
     };
-    let mut scenario = Scenario::default();
-    scenario.cluster = vec![
+    let clusters = vec![
         cluster("main", "14.10", &["main-1"]),
         cluster("main-old1", "12.17", &[]),
         cluster("busy", "14.10", &["busy-1"]),
@@ -36,7 +35,11 @@ fn account() -> Stage {
     ];
     let mut replicated = instance("shop-old1", "13.18");
     replicated.replicas = vec!["reports".to_owned()];
-    scenario.instance = vec![instance("shop", "16.6"), replicated];
+    let scenario = Scenario {
+        cluster: clusters,
+        instance: vec![instance("shop", "16.6"), replicated],
+        ..Scenario::default()
+    };
     Stage::new(scenario)
 }
 
