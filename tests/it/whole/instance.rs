@@ -1,7 +1,7 @@
 //! The stories of a single RDS instance with a replica: those of a cluster, told of it.
 
 use super::{
-    Effect, Engine, LOST, Of, Purpose, QUICK, Stage, VERIFY, created_through_faults, instance,
+    Effect, Engine, LOST, Of, Purpose, QUICK, Stage, VERIFY, actions, created_through_faults, instance,
     prepared_through_faults, switch_over,
 };
 
@@ -69,10 +69,17 @@ fn an_instance_is_created_and_cleaned_up_through_a_fault_at_each_step() {
     stage.fail("CreateDBSnapshot", LOST);
     let calls = |action: &str| stage.sandbox.calls().of(action).len();
     let before = calls("CreateDBSnapshot");
+    // However late it is killed, it gets no further than the snapshot.
+    let rights = actions(Purpose::Cleanup, Engine::Rds);
+    let until_there = rights
+        .into_iter()
+        .filter(|action| action != "DeleteBlueGreenDeployment");
+    stage.sandbox.faults().allow_only(until_there);
     let mut killed = stage.begin(&resume);
     stage.until_called("CreateDBSnapshot", before + 1);
     killed.kill().expect("it runs");
     killed.wait().expect("it ends");
+    stage.allow(Purpose::Cleanup, Engine::Rds);
     for (action, effect, code) in [
         ("DeleteBlueGreenDeployment", Effect::AccessDenied, 20),
         ("DeleteBlueGreenDeployment", Effect::Throttle, 20),

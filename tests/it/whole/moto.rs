@@ -80,7 +80,7 @@ fn the_commands_read_and_clean_up_at_moto() {
         (
             "prepare --instance shop --api-only",
             10,
-            "make parameter group shop-postgres13",
+            "shop-postgres13 (postgres13), to be made",
         ),
         (
             "create --cluster main --target-version 14.10 --yes",
