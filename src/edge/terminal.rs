@@ -63,10 +63,10 @@ pub fn print(text: &str) -> io::Result<()> {
     }
 }
 
-/// Writes to stdout what `write` writes, a line at a time, with the same last line of defence as [`print`].
+/// Writes to stdout what `write` writes, a line at a time, with the same last line of defence as [`print()`].
 ///
 /// # Errors
-/// As with [`print`].
+/// As with [`print()`].
 pub fn stream(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<()> {
     let mut out = Tamed {
         out: io::BufWriter::with_capacity(64 << 10, io::stdout().lock()),
