@@ -69,6 +69,15 @@ impl Line {
     }
 }
 
+/// What a look asks a server: what moves. Its settings, its databases and what is in them stay as they were collected last.
+pub fn plan(side: Side, version: PgVersion, wanted: impl Fn(&Check) -> bool) -> Plan {
+    let mut plan = Plan::of(side, version, wanted);
+    plan.server
+        .retain(|(name, _)| !matches!(name.as_str(), "settings" | "databases"));
+    plan.database.clear();
+    plan
+}
+
 impl Sampler {
     /// Asks what the wanted checks look at on each server, except what does not move (settings, databases); with
     /// `standby` also the positions of the log.
@@ -133,9 +142,7 @@ impl Sampler {
     }
 
     fn queries(&self, side: Side, session: &Session) -> Vec<(ProbeName, Query)> {
-        let plan = Plan::of(side, version(session), self.wanted);
-        let mut queries = plan.server;
-        queries.retain(|(name, _)| !matches!(name.as_str(), "settings" | "databases"));
+        let mut queries = plan(side, version(session), self.wanted).server;
         if self.standby {
             let query = Query {
                 probe: POSITION.to_owned(),

@@ -1,14 +1,13 @@
 //! It goes well: under write load, in several databases with hostile names, for a cluster and for an instance.
 
 use greenlight::{
-    catalogue::Query,
-    edge::postgres::Plan,
+    edge::sampler,
     model::{Engine, PgVersion, Side},
     permissions::Purpose,
     switchover::{moment, record::Record},
 };
 use jiff::Timestamp;
-use sandbox::Scenario;
+use sandbox::{Load, Scenario};
 
 use super::stage::{ACTION, Stage, ended, guide};
 
@@ -123,13 +122,30 @@ async fn under_write_load_no_acknowledged_row_is_lost() {
     assert_eq!(stage.asked(), 1);
 }
 
+/// An RDS instance with a replica, and a deployment of it.
+async fn instance(target: &str, group: &str) -> Stage {
+    let mut scenario = Scenario::load("rds-instance").expect("built in");
+    let deployment = format!(
+        "[[deployment]]\nname = \"shop-to-16\"\nsource = \"shop\"\ntarget_version = \"{target}\"\ntarget_parameter_group = \"{group}\""
+    );
+    let with = Scenario::parse("deployment", &deployment).expect("a deployment");
+    scenario.deployment = with.deployment;
+    Stage::new(scenario).await
+}
+
+/// Waits until clients have written on.
+async fn writes_again(stage: &Stage, load: &Load) {
+    let before = load.report().acknowledged;
+    stage
+        .until("clients write again", async || {
+            load.report().acknowledged > before + 20
+        })
+        .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_with_a_replica_is_switched_over() {
-    let mut scenario = Scenario::load("rds-instance").expect("built in");
-    let deployment = "[[deployment]]\nname = \"shop-to-16\"\nsource = \"shop\"\ntarget_version = \"16.6\"\ntarget_parameter_group = \"shop-16\"";
-    let with = Scenario::parse("deployment", deployment).expect("a deployment");
-    scenario.deployment = with.deployment;
-    let stage = Stage::new(scenario).await;
+    let stage = instance("16.6", "shop-16").await;
     let load = stage.sandbox.load("shop").expect("it writes");
     stage
         .until("rows are written", async || load.report().acknowledged > 50)
@@ -142,12 +158,7 @@ async fn an_instance_with_a_replica_is_switched_over() {
         .says("SWITCHED OVER shop-to-16")
         .says("16.6 (was 13.18)");
     assert_eq!(stage.asked(), 1);
-    let before = load.report().acknowledged;
-    stage
-        .until("clients write again", async || {
-            load.report().acknowledged > before + 20
-        })
-        .await;
+    writes_again(&stage, load).await;
     load.pause(true);
     let production = stage.sandbox.server("shop").expect("production");
     assert_eq!(production.major(), 16);
@@ -157,11 +168,7 @@ async fn an_instance_with_a_replica_is_switched_over() {
 /// Within a major RDS replicates physically: green is a standby, which is promoted.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_is_switched_over_to_another_minor_and_no_row_is_lost() {
-    let mut scenario = Scenario::load("rds-instance").expect("built in");
-    let deployment = "[[deployment]]\nname = \"shop-to-16\"\nsource = \"shop\"\ntarget_version = \"13.20\"\ntarget_parameter_group = \"shop-13\"";
-    let with = Scenario::parse("deployment", deployment).expect("a deployment");
-    scenario.deployment = with.deployment;
-    let stage = Stage::new(scenario).await;
+    let stage = instance("13.20", "shop-13").await;
     let green = stage.sandbox.green().expect("green");
     let standby = green.value("shop", "select pg_is_in_recovery()").await;
     assert_eq!(standby.expect("an answer").as_deref(), Some("t"));
@@ -208,12 +215,7 @@ async fn an_instance_is_switched_over_to_another_minor_and_no_row_is_lost() {
         .says("13.20 (was 13.18)")
         .says("report.json");
     assert_eq!(stage.asked(), 1);
-    let before = load.report().acknowledged;
-    stage
-        .until("clients write again", async || {
-            load.report().acknowledged > before + 20
-        })
-        .await;
+    writes_again(&stage, load).await;
     load.pause(true);
     let production = stage.sandbox.server("shop").expect("production");
     assert!(load.lost(&production).await.expect("read").is_empty());
@@ -252,14 +254,9 @@ async fn what_was_seen_last_is_fresh_when_the_request_leaves() {
 #[test]
 fn a_look_is_a_handful_of_queries() {
     let asked = |side, major| {
-        let plan = Plan::of(side, PgVersion::major(major), moment::wanted);
+        let plan = sampler::plan(side, PgVersion::major(major), moment::wanted);
         assert!(plan.database.is_empty(), "no look goes into every database");
-        let moving = |(name, _): &(String, Query)| !matches!(name.as_str(), "settings" | "databases");
-        plan.server
-            .into_iter()
-            .filter(moving)
-            .map(|(name, _)| name)
-            .collect::<Vec<_>>()
+        plan.server.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
     };
     for major in 12..=18 {
         let (blue, green) = (asked(Side::Blue, major), asked(Side::Green, major));
