@@ -25,8 +25,7 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             return Verdict::unknown(way, why);
         }
     }
-    let down = target.major < source.major || target.minor.is_some() && target < source;
-    if !down {
+    if !target.is_below(source) {
         return pass(way);
     }
     if ctx.situation.engine != Engine::Postgres {

@@ -57,7 +57,7 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
     }
     let mut judgement = Judgement::new();
     let way = format!("{source} -> {target}");
-    if target < source && target.minor.is_some() || target.major < source.major {
+    if target.is_below(source) {
         let message = format!("blue runs {source}: RDS upgrades only upwards, {target} lies below");
         judgement.find(Finding::new(way, message).on(Side::Rds));
         return Ok(judgement.done());

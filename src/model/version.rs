@@ -51,6 +51,11 @@ impl PgVersion {
         }
     }
 
+    /// Whether this lies below the other: a lower major, or a lower minor where one is given. "Some 14" does not lie below 14.10.
+    pub fn is_below(self, other: Self) -> bool {
+        self.major < other.major || self.minor.is_some() && self < other
+    }
+
     fn semver(self) -> semver::Version {
         semver::Version::new(self.major.into(), self.minor.unwrap_or(0).into(), 0)
     }

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Events, Run, begin, config, failed, head, journal_path, place, read, show_report, take_up, tasks_of,
+    Events, Run, config, failed, head, journal_path, place, read, show_report, started, take_up, tasks_of,
+    unused,
 };
 use crate::{
     cli::{CreateArgs, SubjectArgs, TargetArgs},
@@ -19,10 +20,7 @@ use crate::{
     output::{View, text::wrap},
     report::{Outcome, Report},
     situation::Situation,
-    switchover::{
-        driver::Interrupts as _,
-        evidence::{Consent, Readiness},
-    },
+    switchover::driver::Interrupts as _,
     work::{
         events::Event,
         machine::End,
@@ -53,17 +51,6 @@ pub(in crate::commands) fn usual_name(subject: &str, version: &str) -> String {
 
 fn usual_journal(name: &str) -> String {
     format!("greenlight-create-{name}.journal")
-}
-
-/// A journal that is there may hold a request that was sent.
-fn free(path: &std::path::Path) -> Result<(), Failure> {
-    if path.exists() {
-        return Err(Failure::usage(format!(
-            "{} exists already; take it up with --resume, or give --journal another path",
-            path.display()
-        )));
-    }
-    Ok(())
 }
 
 /// `BlueGreenDeploymentName`: 1 to 60 characters, `[a-zA-Z](?:-?[a-zA-Z0-9]+)*`.
@@ -143,7 +130,7 @@ async fn set_up(args: &CreateArgs, world: &World) -> Result<Result<(Run, Task), 
         .target_version
         .ok_or_else(|| Failure::usage("say where to: --target-version 14.15"))?;
     if let Some(name) = &args.name {
-        free(&journal_path(args.journal.as_ref(), usual_journal(name)))?;
+        unused(&journal_path(args.journal.as_ref(), usual_journal(name)))?;
     }
     let policy = check::policy(&args.policy)?;
     let files = show::files(&args.output)?;
@@ -198,7 +185,7 @@ async fn set_up(args: &CreateArgs, world: &World) -> Result<Result<(Run, Task), 
         )));
     }
     let path = journal_path(args.journal.as_ref(), usual_journal(&name));
-    free(&path)?;
+    unused(&path)?;
     let task = Task::Create {
         name: name.clone(),
         source: source.to_string(),
@@ -215,21 +202,9 @@ async fn set_up(args: &CreateArgs, world: &World) -> Result<Result<(Run, Task), 
         &by,
         vec![task.clone()],
     );
-    let journal = begin(&path, head, &by)?;
-    let mut run = Run {
-        real: super::Real::new(&config_aws, &rds.region, Events::of(&args.output)),
-        config: config(args.wait, args.poll, args.reconcile_for),
-        journal,
-        log: None,
-    };
-    let at = clock::now();
-    run.record(Record::Run { at, by })?;
-    run.record(Record::Checked {
-        at: facts.collected_at,
-        readiness: Readiness::Ready,
-    })?;
-    let how = if args.yes { Consent::Flag } else { Consent::Typed };
-    run.record(Record::Confirmed { at, how })?;
+    let real = super::Real::new(&config_aws, &rds.region, Events::of(&args.output));
+    let config = config(args.wait, args.poll, args.reconcile_for);
+    let run = started(real, config, &path, head, Some(facts.collected_at), args.yes)?;
     Ok(Ok((run, task)))
 }
 

@@ -31,7 +31,7 @@ use crate::{
         text::{clip, one_line, wrap},
     },
     switchover::{
-        evidence::{Answer, Fault},
+        evidence::{Answer, Consent, Fault, Readiness},
         journal::{self, Journal, JournalError, Log},
         lock::LockError,
         record::{Actor, FORMAT},
@@ -392,6 +392,46 @@ fn tasks_of(log: &Log<Record>) -> Result<&Head, Failure> {
 fn begin(path: &Path, head: Head, by: &Actor) -> Result<Journal<Record>, Failure> {
     let at = head.at;
     Journal::begin(path, Record::Work(Box::new(head)), by, at).map_err(journal_failure)
+}
+
+/// Refuses where a journal is there already: it may know of a request that was sent.
+fn unused(path: &Path) -> Result<(), Failure> {
+    if path.exists() {
+        return Err(Failure::usage(format!(
+            "{} exists already; take it up with --resume, or give --journal another path",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Begins a run, and its journal with what was agreed to. `checked` is when that was collected which was judged to be ready; none where
+/// nothing was judged.
+fn started(
+    real: Real,
+    config: Config,
+    path: &Path,
+    head: Head,
+    checked: Option<Timestamp>,
+    yes: bool,
+) -> Result<Run, Failure> {
+    let by = head.by.clone();
+    let journal = begin(path, head, &by)?;
+    let mut run = Run {
+        real,
+        config,
+        journal,
+        log: None,
+    };
+    let at = clock::now();
+    run.record(Record::Run { at, by })?;
+    if let Some(at) = checked {
+        let readiness = Readiness::Ready;
+        run.record(Record::Checked { at, readiness })?;
+    }
+    let how = if yes { Consent::Flag } else { Consent::Typed };
+    run.record(Record::Confirmed { at, how })?;
+    Ok(run)
 }
 
 fn read(path: &Path) -> Result<Log<Record>, Failure> {

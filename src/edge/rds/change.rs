@@ -74,22 +74,21 @@ impl<T> Changed<T> {
 }
 
 /// Whether a call may still leave, asked at the last moment; the error says why not.
-type Gate = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+#[derive(Clone)]
+struct Gate(Arc<dyn Fn() -> Result<(), String> + Send + Sync>);
+
+impl std::fmt::Debug for Gate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gate").finish_non_exhaustive()
+    }
+}
 
 /// Sends calls that change something.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Changes {
     config: Config,
     within: Duration,
     gate: Option<Gate>,
-}
-
-impl std::fmt::Debug for Changes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Changes")
-            .field("within", &self.within)
-            .finish_non_exhaustive()
-    }
 }
 
 impl Changes {
@@ -118,7 +117,7 @@ impl Changes {
     #[must_use]
     pub fn only_while(self, gate: impl Fn() -> Result<(), String> + Send + Sync + 'static) -> Self {
         Self {
-            gate: Some(Arc::new(gate)),
+            gate: Some(Gate(Arc::new(gate))),
             ..self
         }
     }
@@ -188,17 +187,10 @@ impl Changes {
 }
 
 /// Notes when a request is about to go out: whatever failed before that did nothing. One that may not go any more fails here.
+#[derive(Debug)]
 struct Leaving {
     left: Arc<AtomicBool>,
     gate: Option<Gate>,
-}
-
-impl std::fmt::Debug for Leaving {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Leaving")
-            .field("left", &self.left)
-            .finish_non_exhaustive()
-    }
 }
 
 impl Intercept for Leaving {
@@ -212,8 +204,8 @@ impl Intercept for Leaving {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if let Some(gate) = &self.gate {
-            gate()?;
+        if let Some(Gate(still)) = &self.gate {
+            still()?;
         }
         self.left.store(true, Ordering::SeqCst);
         Ok(())

@@ -6,7 +6,8 @@
 use std::path::Path;
 
 use super::{
-    Events, Old, Ready, Real, card, free, idle, is_old, no_replicas, place, protection, started, tasks,
+    Events, Old, Ready, Real, card, config, free, given, idle, is_old, name, no_replicas, place, protection,
+    started, tasks,
 };
 use crate::{
     cli::CleanupArgs,
@@ -18,15 +19,14 @@ use crate::{
 };
 
 pub(super) async fn set_up(args: &CleanupArgs, world: &World, path: &Path) -> Result<Ready, Failure> {
-    let given = args.cluster.as_ref().or(args.instance.as_ref());
-    let given = given.map_or("", String::as_str);
+    let given = given(args);
     if !args.delete_old {
         return Err(Failure::usage(format!(
             "{given}: an old side alone is deleted with --delete-old"
         )));
     }
     let old = Old {
-        id: given.rsplit(':').next().unwrap_or_default().to_owned(),
+        id: name(given).to_owned(),
         cluster: args.cluster.is_some(),
     };
     let Some(production) = production_of(&old.id) else {
@@ -51,7 +51,8 @@ pub(super) async fn set_up(args: &CleanupArgs, world: &World, path: &Path) -> Re
     terminal::say(&card(args, None, &side, Some(&stands), path));
     consent::to("To delete what is listed", &old.id, args.yes).await?;
     let head = head(&region, Some(account), endpoint, &by, tasks.clone());
-    let run = started(args, real, path, head, None)?;
+    let config = config(args.wait, args.poll, args.reconcile_for);
+    let run = started(real, config, path, head, None, args.yes)?;
     Ok((run, tasks, Some(old.target())))
 }
 

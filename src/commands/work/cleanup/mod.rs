@@ -10,10 +10,9 @@ mod old;
 use card::{after, card};
 use old::{Old, idle, is_old, no_replicas, old_of};
 
-use jiff::Timestamp;
-
 use super::{
-    Events, Real, Run, begin, config, failed, head, journal_path, place, read, show_report, take_up, tasks_of,
+    Events, Real, Run, config, failed, head, journal_path, place, read, show_report, started, take_up,
+    tasks_of, unused,
 };
 use crate::{
     cli::{CleanupArgs, TargetArgs},
@@ -32,14 +31,11 @@ use crate::{
     output::{View, text::wrap},
     report::Report,
     situation::Situation,
-    switchover::{
-        driver::Interrupts as _,
-        evidence::{Consent, Readiness},
-    },
+    switchover::driver::Interrupts as _,
     work::{
         events::Event,
         machine::End,
-        record::{Head, Record, Task},
+        record::{Record, Task},
     },
 };
 
@@ -110,24 +106,26 @@ fn done(run: &Run, task: &Task) -> bool {
 
 type Ready = (Run, Vec<Task>, Option<TargetArgs>);
 
+/// What is to be cleaned up, as it was given: a name or an ARN.
+fn given(args: &CleanupArgs) -> &str {
+    let given = [&args.deployment, &args.cluster, &args.instance];
+    given.into_iter().flatten().next().map_or("", String::as_str)
+}
+
+/// The name, which an ARN ends with.
+fn name(given: &str) -> &str {
+    given.rsplit(':').next().unwrap_or_default()
+}
+
 async fn set_up(args: &CleanupArgs, world: &World) -> Result<Result<Ready, Exit>, Failure> {
-    let named = args.deployment.as_ref().or(args.cluster.as_ref());
-    let named = named.or(args.instance.as_ref()).map_or("", String::as_str);
-    // The name of an ARN.
-    let named = named.rsplit(':').next().unwrap_or_default();
     let path = journal_path(
         args.journal.as_ref(),
-        format!("greenlight-cleanup-{named}.journal"),
+        format!("greenlight-cleanup-{}.journal", name(given(args))),
     );
     if args.resume {
         return resumed(args, world, &path).await.map(Ok);
     }
-    if path.exists() {
-        return Err(Failure::usage(format!(
-            "{} exists already; take it up with --resume, or give --journal another path",
-            path.display()
-        )));
-    }
+    unused(&path)?;
     if args.delete_old && args.final_snapshot.is_none() && !args.no_final_snapshot {
         return Err(Failure::usage(
             "--delete-old: say --final-snapshot NAME or --no-final-snapshot",
@@ -211,35 +209,10 @@ async fn set_up(args: &CleanupArgs, world: &World) -> Result<Result<Ready, Exit>
         &by,
         tasks.clone(),
     );
-    let run = started(args, real, &path, head, (!args.unwanted).then_some(begun))?;
+    let config = config(args.wait, args.poll, args.reconcile_for);
+    let checked = (!args.unwanted).then_some(begun);
+    let run = started(real, config, &path, head, checked, args.yes)?;
     Ok(Ok((run, tasks, Some(old.target()))))
-}
-
-/// Begins the journal of what was agreed to.
-fn started(
-    args: &CleanupArgs,
-    real: Real,
-    path: &std::path::Path,
-    head: Head,
-    checked: Option<Timestamp>,
-) -> Result<Run, Failure> {
-    let by = head.by.clone();
-    let journal = begin(path, head, &by)?;
-    let mut run = Run {
-        real,
-        config: config(args.wait, args.poll, args.reconcile_for),
-        journal,
-        log: None,
-    };
-    let at = clock::now();
-    run.record(Record::Run { at, by })?;
-    if let Some(at) = checked {
-        let readiness = Readiness::Ready;
-        run.record(Record::Checked { at, readiness })?;
-    }
-    let how = if args.yes { Consent::Flag } else { Consent::Typed };
-    run.record(Record::Confirmed { at, how })?;
-    Ok(run)
 }
 
 /// Refuses where the final snapshot's name is taken.
