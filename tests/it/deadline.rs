@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::TcpStream,
     time::{Duration, Instant},
 };
 
@@ -14,7 +14,7 @@ use sandbox::{
 
 use crate::{
     cli::{Ran, greenlight},
-    support::{ASKING_AWS, PASSWORD, checking_role},
+    support::{ASKING_AWS, PASSWORD, checking_role, stub},
 };
 
 /// `--deadline` in these tests.
@@ -34,19 +34,6 @@ fn timely(args: &[&str], env: &[(&str, &str)]) -> Ran {
     let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(said.contains("the deadline of 2 s passed"), "{args:?}: {said}");
     ran
-}
-
-/// A server of which every connection is handled by `handle`, on a thread of its own for as long as the process lives.
-fn stub(handle: impl Fn(TcpStream) + Clone + Send + 'static) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("bound");
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let handle = handle.clone();
-            std::thread::spawn(move || handle(stream));
-        }
-    });
-    address
 }
 
 /// Sends these bytes one at a time, a second apart, for ever.

@@ -359,19 +359,20 @@ async fn application(server: &Server) {
         .expect("the application's role");
 }
 
+/// Twenty connections for all, three of them for superusers.
+fn twenty() -> ServerOptions {
+    ServerOptions::new(15)
+        .setting("max_connections", "20")
+        .setting("superuser_reserved_connections", "3")
+        .setting("max_wal_senders", "2")
+}
+
 const CHECK: [&str; 5] = ["check", "--target-version", "17", "--phase", "create"];
 
 #[test]
 fn the_last_connections_are_left_to_others() {
     block_on(async {
-        // Twenty for all, three of them for superusers.
-        let server = server(
-            ServerOptions::new(15)
-                .setting("max_connections", "20")
-                .setting("superuser_reserved_connections", "3")
-                .setting("max_wal_senders", "2"),
-        )
-        .await;
+        let server = server(twenty()).await;
         application(&server).await;
         // Seventeen, of which eleven are in use and one by this test: beside greenlight's first four are left, of which
         // three are for others.
@@ -468,13 +469,7 @@ async fn looks_again(sampler: &Sampler) -> bool {
 #[test]
 fn sampling_takes_no_connection_that_others_may_need() {
     block_on(async {
-        let server = server(
-            ServerOptions::new(15)
-                .setting("max_connections", "20")
-                .setting("superuser_reserved_connections", "3")
-                .setting("max_wal_senders", "2"),
-        )
-        .await;
+        let server = server(twenty()).await;
         application(&server).await;
         let lag = |check: &greenlight::checks::Check| check.page.id == "replication-lag";
         let sampler = Sampler::new(&spec(&server, "greenlight"), None, lag, false);

@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     path::Path,
     process::Command,
     sync::{
@@ -19,6 +19,8 @@ use greenlight::edge::{
     rds::{RdsRequest, Subject, collect},
 };
 use sandbox::pg::block_on;
+
+use crate::support::{AWS, stub};
 
 /// Address space of a run, in KiB. A look that kept all it was sent would be killed by it.
 const MEMORY: &str = "2000000";
@@ -39,18 +41,6 @@ fn bounded(here: &Path, args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, St
         output.status.code(),
         said.concat().split_whitespace().collect::<Vec<_>>().join(" "),
     )
-}
-
-fn stub(handle: impl Fn(TcpStream) + Clone + Send + 'static) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("bound");
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let handle = handle.clone();
-            std::thread::spawn(move || handle(stream));
-        }
-    });
-    address
 }
 
 /// A message of PostgreSQL's protocol.
@@ -184,13 +174,6 @@ fn asked(stream: &mut TcpStream) -> Option<String> {
         _ => None,
     }
 }
-
-const AWS: [(&str, &str); 4] = [
-    ("AWS_ACCESS_KEY_ID", "AKIASANDBOXSANDBOX00"),
-    ("AWS_SECRET_ACCESS_KEY", "opens-nothing"),
-    ("AWS_REGION", "eu-west-1"),
-    ("AWS_EC2_METADATA_DISABLED", "true"),
-];
 
 #[test]
 fn an_endless_answer_of_an_api_ends_in_bounded_memory() {

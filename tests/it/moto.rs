@@ -5,8 +5,11 @@
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
+    path::Path,
     process::{Child, Command, Stdio},
 };
+
+use crate::cli::{Ran, greenlight};
 
 /// Ends by itself when its standard input does, however this process ends. It takes a port that is free and says which.
 const SERVER: &str = r#"
@@ -70,6 +73,13 @@ impl Moto {
             ),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
         ]
+    }
+
+    /// Runs the binary against it.
+    pub(crate) fn greenlight(&self, here: &Path, args: &[&str]) -> Ran {
+        let env = self.env();
+        let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        greenlight(here, args, &env)
     }
 
     /// Runs Python in which `rds` is a boto3 client of this server, and returns what it prints.
@@ -138,13 +148,8 @@ fn a_deployment_is_made_and_an_account_read() {
             .is_some_and(|id| id.starts_with("bgd-"))
     );
     let here = tempfile::tempdir().expect("a folder");
-    let env = moto.env();
-    let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let ran = crate::cli::greenlight(
-        here.path(),
-        &["fleet", "--all", "--api-only", "--target-major", "14"],
-        &env,
-    );
+    let fleet = ["fleet", "--all", "--api-only", "--target-major", "14"];
+    let ran = moto.greenlight(here.path(), &fleet);
     assert!(
         ran.stdout.contains("main-cluster"),
         "{} {}{}",

@@ -29,7 +29,7 @@ use sandbox::pg::{Server, block_on};
 
 use crate::{
     cli::greenlight,
-    support::{ASKING_AWS, PASSWORD, checking_role},
+    support::{ASKING_AWS, AWS, PASSWORD, checking_role},
     tls::certificates::Authority,
 };
 
@@ -249,12 +249,6 @@ fn hostile_answers_of_an_api_cannot_command_a_terminal_or_a_runner() {
         )
     });
     let endpoint = format!("http://{api}");
-    let aws = [
-        ("AWS_ACCESS_KEY_ID", "AKIASANDBOXSANDBOX00"),
-        ("AWS_SECRET_ACCESS_KEY", "opens-nothing"),
-        ("AWS_EC2_METADATA_DISABLED", "true"),
-        ("AWS_REGION", "eu-west-1"),
-    ];
     for (n, command) in ASKING_AWS.iter().enumerate() {
         // The log of one stands for all.
         for log in [&[][..], &["-vvv"]].into_iter().take(1 + usize::from(n == 0)) {
@@ -265,7 +259,7 @@ fn hostile_answers_of_an_api_cannot_command_a_terminal_or_a_runner() {
                 .chain(place)
                 .chain(log.iter().copied())
                 .collect();
-            let ran = greenlight(here.path(), &args, &aws);
+            let ran = greenlight(here.path(), &args, &AWS);
             assert_eq!(ran.code, 3, "{args:?}: {}", ran.stderr);
             assert!(ran.stderr.contains("told"), "{args:?}: {}", ran.stderr);
             is_tame(&format!("{args:?} stdout"), &ran.stdout);
@@ -363,12 +357,6 @@ fn every_report_says_which_account_region_and_endpoint() {
 #[test]
 fn plain_http_leaves_the_machine_in_no_command() {
     let here = tempfile::tempdir().expect("a folder");
-    let aws = [
-        ("AWS_ACCESS_KEY_ID", "AKIASANDBOXSANDBOX00"),
-        ("AWS_SECRET_ACCESS_KEY", "opens-nothing"),
-        ("AWS_EC2_METADATA_DISABLED", "true"),
-        ("AWS_REGION", "eu-west-1"),
-    ];
     std::fs::write(here.path().join("t.json"), "{\"Resources\":{}}").expect("written");
     for subject in ASKING_AWS {
         let by_flag: Vec<&str> = subject
@@ -376,11 +364,11 @@ fn plain_http_leaves_the_machine_in_no_command() {
             .copied()
             .chain(["--endpoint-url", "http://rds.example.com"])
             .collect();
-        let ran = greenlight(here.path(), &by_flag, &aws);
+        let ran = greenlight(here.path(), &by_flag, &AWS);
         assert_eq!(ran.code, 2, "{subject:?}: {}", ran.stderr);
         assert!(ran.stderr.contains("plain http"), "{subject:?}: {}", ran.stderr);
         for variable in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_RDS"] {
-            let env: Vec<(&str, &str)> = aws
+            let env: Vec<(&str, &str)> = AWS
                 .into_iter()
                 .chain([(variable, "http://10.0.0.1:80")])
                 .collect();
@@ -395,7 +383,7 @@ fn plain_http_leaves_the_machine_in_no_command() {
         )
         .expect("written");
         let file = here.path().join("config");
-        let env: Vec<(&str, &str)> = aws
+        let env: Vec<(&str, &str)> = AWS
             .into_iter()
             .chain([("AWS_CONFIG_FILE", file.to_str().expect("UTF-8"))])
             .collect();
@@ -408,14 +396,8 @@ fn plain_http_leaves_the_machine_in_no_command() {
 #[test]
 fn no_service_is_asked_by_plain_http() {
     let here = tempfile::tempdir().expect("a folder");
-    let aws = [
-        ("AWS_ACCESS_KEY_ID", "AKIASANDBOXSANDBOX00"),
-        ("AWS_SECRET_ACCESS_KEY", "opens-nothing"),
-        ("AWS_EC2_METADATA_DISABLED", "true"),
-        ("AWS_REGION", "eu-west-1"),
-    ];
     let theirs = ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://10.0.0.1:80");
-    let env: Vec<(&str, &str)> = aws.into_iter().chain([theirs]).collect();
+    let env: Vec<(&str, &str)> = AWS.into_iter().chain([theirs]).collect();
     let url = "postgres://greenlight@127.0.0.1:1/app";
     let ran = greenlight(
         here.path(),

@@ -1,6 +1,10 @@
 //! What the tests share: connecting greenlight's collector to the sandbox's servers, and collecting quietly.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::Arc,
+    time::Duration,
+};
 
 use greenlight::{
     checks::Check,
@@ -36,6 +40,27 @@ pub(crate) const ASKING_AWS: [&[&str]; 10] = [
     &["cleanup", "--deployment", "main", "--yes"],
     &["drift", "--cluster", "main", "--template", "t.json"],
 ];
+
+/// The environment of a command that asks AWS: credentials that open nothing, and a Region.
+pub(crate) const AWS: [(&str, &str); 4] = [
+    ("AWS_ACCESS_KEY_ID", "AKIASANDBOXSANDBOX00"),
+    ("AWS_SECRET_ACCESS_KEY", "opens-nothing"),
+    ("AWS_EC2_METADATA_DISABLED", "true"),
+    ("AWS_REGION", "eu-west-1"),
+];
+
+/// A server of which every connection is handled by `handle`, on a thread of its own for as long as the process lives.
+pub(crate) fn stub(handle: impl Fn(TcpStream) + Clone + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("bound");
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let handle = handle.clone();
+            std::thread::spawn(move || handle(stream));
+        }
+    });
+    address
+}
 
 /// Makes the read-only checking role that greenlight asks for.
 pub(crate) async fn checking_role(server: &Server) {

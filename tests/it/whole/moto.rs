@@ -8,10 +8,7 @@ use greenlight::{
     switchover::evidence::Answer,
 };
 
-use crate::{
-    cli::{Ran, greenlight},
-    moto::Moto,
-};
+use crate::{cli::Ran, moto::Moto};
 
 const ACCOUNT: &str = r#"
 rds.create_db_cluster(
@@ -43,10 +40,8 @@ struct Stage {
 
 impl Stage {
     fn ends(&self, line: &str, code: i32, told: &str) -> Ran {
-        let env = self.moto.env();
-        let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let args: Vec<&str> = line.split(' ').collect();
-        let ran = greenlight(self.here.path(), &args, &env);
+        let ran = self.moto.greenlight(self.here.path(), &args);
         let said = format!("{}{}", ran.stdout, ran.stderr).replace('\n', " ");
         assert_eq!(ran.code, code, "{line}: {said}");
         assert!(said.contains(told), "{line}: {told}: {said}");
