@@ -489,11 +489,9 @@ mod tests {
             pid: 1,
             principal: None,
         };
-        // A device that is always full stands in for the disk.
-        let file = OpenOptions::new()
-            .append(true)
-            .open("/dev/full")
-            .expect("Linux has it");
+        // A device that is always full stands in for the disk; the journal's path leads to it.
+        std::os::unix::fs::symlink("/dev/full", &path).expect("a link");
+        let file = OpenOptions::new().append(true).open(&path).expect("Linux has it");
         let lock = FileLock::take(&path, &by).expect("nobody has it");
         let head = GENESIS.to_owned();
         let mut journal = Journal::<Record> {
