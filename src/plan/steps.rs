@@ -209,7 +209,11 @@ fn deployment(plan: &Plan, blue: &Topology, hop: &Hop, steps: &mut Vec<Step>) {
         ],
     ));
     let old = quote(&format!("{}-old1", plan.subject));
-    let mut commands = old_snapshot(groups.kind, &format!("{}-old1", plan.subject));
+    let mut commands = snapshot(
+        groups.kind,
+        &format!("{}-old1", plan.subject),
+        &format!("{}-old1-final", plan.subject),
+    );
     commands.extend([
         found,
         // Without --delete-target: after the switchover the target is production.
@@ -231,14 +235,14 @@ fn deployment(plan: &Plan, blue: &Topology, hop: &Hop, steps: &mut Vec<Step>) {
 /// A minor upgrade of blue: snapshot, upgrade, and wait until RDS shows the version.
 fn in_place(plan: &Plan, hop: &Hop) -> Vec<String> {
     let id = quote(&plan.subject);
-    let snapshot = quote(&format!("{}-before-{}", plan.subject, dashed(hop)));
-    let (thing, taken, shown) = match plan.groups.kind {
-        "cluster" => ("db-cluster", "db-cluster-snapshot", "DBClusters"),
-        _ => ("db-instance", "db-snapshot", "DBInstances"),
+    let kind = plan.groups.kind;
+    let (thing, shown) = match kind {
+        "cluster" => ("db-cluster", "DBClusters"),
+        _ => ("db-instance", "DBInstances"),
     };
-    vec![
-        format!("aws rds create-{taken} --{thing}-identifier {id} --{taken}-identifier {snapshot}"),
-        format!("aws rds wait {taken}-available --{taken}-identifier {snapshot}"),
+    let before = format!("{}-before-{}", plan.subject, dashed(hop));
+    let mut commands = snapshot(kind, &plan.subject, &before);
+    commands.extend([
         format!(
             "aws rds modify-{thing} --{thing}-identifier {id} --engine-version {} --apply-immediately",
             hop.to
@@ -249,20 +253,20 @@ fn in_place(plan: &Plan, hop: &Hop) -> Vec<String> {
             hop.to
         ),
         format!("aws rds wait {thing}-available --{thing}-identifier {id}"),
-    ]
+    ]);
+    commands
 }
 
-/// The final snapshot of the old side.
-fn old_snapshot(kind: &str, old: &str) -> Vec<String> {
+/// A snapshot, taken and waited for.
+fn snapshot(kind: &str, of: &str, name: &str) -> Vec<String> {
     let (thing, taken) = match kind {
         "cluster" => ("db-cluster", "db-cluster-snapshot"),
         _ => ("db-instance", "db-snapshot"),
     };
-    let snapshot = quote(&format!("{old}-final"));
-    let old = quote(old);
+    let (of, name) = (quote(of), quote(name));
     vec![
-        format!("aws rds create-{taken} --{thing}-identifier {old} --{taken}-identifier {snapshot}"),
-        format!("aws rds wait {taken}-available --{taken}-identifier {snapshot}"),
+        format!("aws rds create-{taken} --{thing}-identifier {of} --{taken}-identifier {name}"),
+        format!("aws rds wait {taken}-available --{taken}-identifier {name}"),
     ]
 }
 
