@@ -69,6 +69,7 @@ checks! {
     rows "upgrade/multirange-names";
     rows "upgrade/prepared-transactions";
     again "upgrade/removed-objects" => by_step;
+    again "upgrade/columns-by-place" => by_step;
     again "upgrade/removed-settings" => by_step;
     again "upgrade/removed-function-settings" => by_step;
     again "upgrade/system-grants" => by_step;
