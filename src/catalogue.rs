@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-pub use conditions::{CONDITIONS, conditions};
+pub use conditions::{CONDITIONS, Condition, conditions};
 
 use crate::{
     facts::EVIDENCE_ROWS,
@@ -111,8 +111,8 @@ pub struct Query {
     pub when: Option<Requirement>,
     /// Rows that travel; `None` for all.
     pub limit: Option<u64>,
-    /// Without which there are no rows: a boolean expression in SQL, which costs next to nothing.
-    pub only_if: Option<String>,
+    /// Any of which must hold for there to be rows; empty where it is always asked.
+    pub only_if: Vec<&'static Condition>,
     /// A `select` without a final semicolon.
     pub sql: String,
 }
@@ -253,9 +253,10 @@ fn query(page: &str, default_name: &str, default_limit: u64, block: &Block) -> R
         .map_err(|e| bad(format!("limit: {e}")))?;
     let only_if = block
         .attribute("only-if")
-        .map(conditions::any_of)
+        .map(conditions::named)
         .transpose()
-        .map_err(&bad)?;
+        .map_err(&bad)?
+        .unwrap_or_default();
     let probe = match block.attribute("probe") {
         Some(name) => format!("{default_name}/{name}"),
         None => default_name.to_owned(),
@@ -446,13 +447,9 @@ verdict = "fail"
                 && !page.queries[1].runs_on(PgVersion::new(12, 22))
         );
         assert_eq!(page.queries[1].limit, Some(EVIDENCE_ROWS));
-        assert_eq!(page.queries[0].only_if, None);
-        let condition = page.queries[1].only_if.as_deref().expect("a condition");
-        assert!(
-            condition.contains("pg_proc")
-                && condition.contains("\nor exists")
-                && condition.contains("pg_trigger")
-        );
+        assert_eq!(page.queries[0].only_if, Vec::<&Condition>::new());
+        let names: Vec<&str> = page.queries[1].only_if.iter().map(|c| c.name.as_str()).collect();
+        assert_eq!(names, ["functions", "triggers"]);
         assert_eq!(page.section("Fix"), Some("Do it."));
         assert_eq!(page.scenarios.len(), 1);
         assert!(page.scenarios[0].blocks[0].is("toml expect"));

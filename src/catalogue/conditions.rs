@@ -4,34 +4,60 @@
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use super::sections;
+use super::{Block, sections};
 
 /// The page that they are written on.
 pub const CONDITIONS: &str = include_str!("../../checks/_conditions.md");
 
-/// Every condition by its name, as a boolean expression in SQL.
-pub fn conditions() -> &'static BTreeMap<String, String> {
-    static ALL: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
-        let named = |(heading, blocks): (String, Vec<super::Block>)| {
+/// One condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// Its name, of lower-case letters and hyphens.
+    pub name: String,
+    /// The catalog of which one row `x` must be so; with none, `sql` stands for itself.
+    pub over: Option<String>,
+    /// A boolean expression in SQL.
+    pub sql: String,
+}
+
+impl Condition {
+    fn read(name: &str, block: &Block) -> Self {
+        Self {
+            name: name.to_owned(),
+            over: block.attribute("over").map(str::to_owned),
+            sql: block.text.trim().to_owned(),
+        }
+    }
+
+    /// Whether it holds, as a boolean expression that needs nothing else.
+    pub fn expression(&self) -> String {
+        match &self.over {
+            Some(catalog) => format!("exists (select from pg_catalog.{catalog} x where {})", self.sql),
+            None => self.sql.clone(),
+        }
+    }
+}
+
+/// Every condition by its name.
+pub fn conditions() -> &'static BTreeMap<String, Condition> {
+    static ALL: LazyLock<BTreeMap<String, Condition>> = LazyLock::new(|| {
+        let named = |(heading, blocks): (String, Vec<Block>)| {
             let name = heading.strip_prefix("## ")?.to_owned();
-            let sql = blocks.into_iter().find(|b| b.is("sql"))?.text.trim().to_owned();
-            Some((name, sql))
+            let block = blocks.into_iter().find(|b| b.is("sql"))?;
+            Some((name.clone(), Condition::read(&name, &block)))
         };
         sections(CONDITIONS).into_iter().filter_map(named).collect()
     });
     &ALL
 }
 
-/// The expression behind a list of names: any of them.
-pub(super) fn any_of(names: &str) -> Result<String, String> {
+/// The conditions of a list of names.
+pub(super) fn named(names: &str) -> Result<Vec<&'static Condition>, String> {
     let known = conditions();
-    let parts: Result<Vec<&str>, String> = names
-        .split(',')
-        .map(str::trim)
-        .map(|name| {
-            let sql = known.get(name).map(String::as_str);
-            sql.ok_or_else(|| format!("only-if: there is no condition {name:?} in checks/_conditions.md"))
-        })
-        .collect();
-    Ok(parts?.join("\nor "))
+    let parts = names.split(',').map(str::trim).map(|name| {
+        known
+            .get(name)
+            .ok_or_else(|| format!("only-if: there is no condition {name:?} in checks/_conditions.md"))
+    });
+    parts.collect()
 }

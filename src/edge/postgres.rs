@@ -11,6 +11,7 @@ use std::{collections::BTreeMap, time::Duration};
 use futures_util::{StreamExt as _, future::join_all, stream};
 use tokio_postgres::{Client, error::SqlState};
 
+use self::conditional::Look;
 use super::{
     connect::{ConnectError, ConnectSpec, Session, connect},
     deadline,
@@ -163,10 +164,20 @@ fn root(error: &dyn std::error::Error) -> String {
     error.to_string()
 }
 
-/// Runs one probe.
+/// Runs one probe, whatever its conditions are.
 pub async fn probe(session: &Session, query: &Query, evidence_rows: u64) -> Fact<Rows> {
+    probe_after(session, None, query, evidence_rows).await
+}
+
+/// Runs one probe; where the session was looked over, only if its conditions hold.
+async fn probe_after(
+    session: &Session,
+    look: Option<&Look>,
+    query: &Query,
+    evidence_rows: u64,
+) -> Fact<Rows> {
     match (
-        probe_of(&session.client, query, evidence_rows).await,
+        probe_of(&session.client, look, query, evidence_rows).await,
         session.ended_because(),
     ) {
         // The driver tells whoever waits no more than that the connection is closed.
@@ -181,7 +192,7 @@ pub async fn probe(session: &Session, query: &Query, evidence_rows: u64) -> Fact
     }
 }
 
-async fn probe_of(client: &Client, query: &Query, evidence_rows: u64) -> Fact<Rows> {
+async fn probe_of(client: &Client, look: Option<&Look>, query: &Query, evidence_rows: u64) -> Fact<Rows> {
     // A page's own limit above the usual one is what its judge needs; the usual one follows the manners.
     let limit = query.limit.map(|n| {
         if n == crate::facts::EVIDENCE_ROWS {
@@ -191,9 +202,9 @@ async fn probe_of(client: &Client, query: &Query, evidence_rows: u64) -> Fact<Ro
         }
     });
     let whole = wrapped(&query.sql, limit);
-    let answer = match &query.only_if {
+    let answer = match look.filter(|_| !query.only_if.is_empty()) {
         None => ask(client, &whole).await,
-        Some(condition) => match ask(client, &conditional::statement(condition, &whole)).await {
+        Some(look) => match ask(client, &look.statement(&query.only_if, &whole)).await {
             // Perhaps the means are refused and not the question: then it is asked without them.
             Err(e) if e.code().is_some_and(conditional::refuses) => ask(client, &whole).await,
             answer => answer
@@ -223,15 +234,27 @@ async fn ask(client: &Client, sql: &str) -> Result<Option<String>, tokio_postgre
     rows.first().map_or(Ok(None), |row| row.try_get(0))
 }
 
-/// Runs all probes of a list at once on one connection.
-async fn probes(
+/// Runs all probes of a list at once on one connection, those with conditions only where one of them holds.
+pub async fn probes(
     session: &Session,
     list: &[(ProbeName, Query)],
     manners: Manners,
 ) -> BTreeMap<ProbeName, Fact<Rows>> {
+    let conditions = list.iter().flat_map(|(_, query)| query.only_if.iter().copied());
+    let look = Look::at(conditions);
+    let looked = async {
+        if let Some(look) = &look {
+            // Where it fails, the probes are asked whatever their conditions are.
+            let asked = tokio::time::timeout(manners.per_database, ask(&session.client, look.sql()));
+            match deadline::bound(asked).await {
+                Ok(Ok(Ok(_))) => {}
+                other => tracing::debug!(?other, "the conditions of probes are not known"),
+            }
+        }
+    };
     // Each on its own: what was answered before the time was up stays.
     let asked = list.iter().map(async |(name, query)| {
-        let asked = probe(session, query, manners.evidence_rows);
+        let asked = probe_after(session, look.as_ref(), query, manners.evidence_rows);
         let fact = match deadline::bound(tokio::time::timeout(manners.per_database, asked)).await {
             Ok(Ok(fact)) => fact,
             Ok(Err(_)) => {
@@ -242,7 +265,9 @@ async fn probes(
         };
         (name.clone(), fact)
     });
-    join_all(asked).await.into_iter().collect()
+    // In this order on the way: the look first.
+    let ((), asked) = tokio::join!(biased; looked, join_all(asked));
+    asked.into_iter().collect()
 }
 
 #[derive(serde::Deserialize)]

@@ -148,7 +148,7 @@ impl Sampler {
                 probe: POSITION.to_owned(),
                 when: None,
                 limit: None,
-                only_if: None,
+                only_if: Vec::new(),
                 sql: POSITION_SQL.to_owned(),
             };
             queries.push((query.probe.clone(), query));

@@ -4,9 +4,12 @@
 
 use futures_util::future::join_all;
 use greenlight::{
-    catalogue::{Query, Scope, conditions},
+    catalogue::{Condition, Query, Scope, conditions},
     checks,
-    edge::{connect::ConnectSpec, connect::connect, postgres},
+    edge::{
+        connect::{ConnectSpec, connect},
+        postgres::{self, Manners},
+    },
     facts::{Fact, Rows},
 };
 use sandbox::pg::{Server, ServerOptions, block_on};
@@ -23,7 +26,7 @@ fn conditional() -> impl Iterator<Item = &'static Query> {
         .iter()
         .filter(|p| p.scope == Scope::Database)
         .flat_map(|p| &p.queries);
-    pages.chain(shared).filter(|q| q.only_if.is_some())
+    pages.chain(shared).filter(|q| !q.only_if.is_empty())
 }
 
 /// Where a query with its condition and the same query without it tell different things of one database.
@@ -42,14 +45,14 @@ async fn contradictions_of<'a>(
 ) -> Vec<String> {
     let session = connect(database).await.expect("a session");
     let version = postgres::version(&session);
-    let asked = queries.filter(|q| q.runs_on(version)).map(async |query| {
-        let plain = Query {
-            only_if: None,
-            ..query.clone()
-        };
-        let with = postgres::probe(&session, query, 200).await;
-        let without = postgres::probe(&session, &plain, 200).await;
-        (!agree(&with, &without)).then(|| format!("{}: {with:?}, but in truth {without:?}", query.probe))
+    let list: Vec<_> = queries
+        .filter(|q| q.runs_on(version))
+        .map(|q| (q.probe.clone(), q.clone()))
+        .collect();
+    let with = postgres::probes(&session, &list, Manners::default()).await;
+    let asked = list.iter().map(async |(name, query)| {
+        let (with, without) = (&with[name], postgres::probe(&session, query, 200).await);
+        (!agree(with, &without)).then(|| format!("{name}: {with:?}, but in truth {without:?}"))
     });
     join_all(asked).await.into_iter().flatten().collect()
 }
@@ -84,56 +87,72 @@ fn a_wrong_condition_is_found_out() {
         let server = server(HOSTILE).await;
         let database = spec(&server, "greenlight");
         assert_eq!(contradictions(&database).await, Ok(()));
-        // Planted: a condition that does not cover what its query finds, and one that fails.
-        let bodies = conditional()
-            .find(|q| q.probe == "function-bodies")
-            .expect("the query");
-        for (condition, said) in [
-            (&*conditions()["triggers"], "total: 0"),
-            ("1 / (random() * 0)::int = 1", "22012"),
-        ] {
+        let asked_if = async |condition: &'static Condition| {
             let wrong = Query {
-                only_if: Some(condition.to_owned()),
-                ..bodies.clone()
+                only_if: vec![condition],
+                ..bodies().clone()
             };
-            let told = contradictions_of(&database, std::iter::once(&wrong)).await;
-            assert!(
-                matches!(&told[..], [one] if one.contains("function-bodies: ") && one.contains(said)),
-                "{told:?}"
-            );
-        }
+            contradictions_of(&database, std::iter::once(&wrong)).await
+        };
+        // Planted: a condition that does not cover what its query finds.
+        let told = asked_if(&conditions()["triggers"]).await;
+        assert!(
+            matches!(&told[..], [one] if one.contains("function-bodies: ") && one.contains("total: 0")),
+            "{told:?}"
+        );
+        // One that fails hides nothing.
+        let failing = Condition {
+            name: "failing".to_owned(),
+            over: None,
+            sql: "1 / (random() * 0)::int = 1".to_owned(),
+        };
+        assert_eq!(asked_if(Box::leak(Box::new(failing))).await, [""; 0]);
     });
 }
 
+fn bodies() -> &'static Query {
+    let found = conditional().find(|q| q.probe == "function-bodies");
+    found.expect("the query")
+}
+
 #[test]
-fn answers_are_the_same_without_the_function_that_conditions_need() {
+fn answers_are_the_same_without_the_functions_that_conditions_need() {
     block_on(async {
         let server = server(HOSTILE).await;
         let session = connect(&spec(&server, "greenlight")).await.expect("a session");
-        let bodies = conditional()
-            .find(|q| q.probe == "function-bodies")
-            .expect("the query");
-        let before = postgres::probe(&session, bodies, 200).await;
-        let revoke = "revoke execute on function query_to_xml(text, boolean, boolean, text) from public";
-        server.execute("postgres", revoke).await.expect("a revoke");
-        let after = postgres::probe(&session, bodies, 200).await;
+        let list = [(bodies().probe.clone(), bodies().clone())];
+        let plain = postgres::probe(&session, bodies(), 200).await;
         assert!(
-            matches!(&before, Fact::Known(rows) if rows.total == 1),
-            "{before:?}"
+            matches!(&plain, Fact::Known(rows) if rows.total == 1),
+            "{plain:?}"
         );
-        assert_eq!(before, after);
+        // What another look left in a session that a pooler shares says nothing: that there were no functions.
+        let stale = "set greenlight.conditions = '0123456789abcdef01234567 triggers '";
+        session.client.batch_execute(stale).await.expect("a setting");
+        for function in [
+            "set_config(text, text, boolean)",
+            "query_to_xml(text, boolean, boolean, text)",
+        ] {
+            let revoke = format!("revoke execute on function {function} from public");
+            server.execute("postgres", &revoke).await.expect("a revoke");
+            let asked = postgres::probes(&session, &list, Manners::default()).await;
+            assert_eq!(asked[&bodies().probe], plain, "without {function}");
+        }
     });
 }
 
 /// Each condition is of use, and says nothing but whether.
 #[test]
 fn every_condition_is_named_by_a_query() {
-    let all: Vec<&str> = conditional().filter_map(|q| q.only_if.as_deref()).collect();
-    for (name, sql) in conditions() {
+    let all: Vec<&Condition> = conditional().flat_map(|q| q.only_if.iter().copied()).collect();
+    for (name, condition) in conditions() {
+        let sql = condition.expression();
         assert!(
             sql.starts_with("exists (select from pg_catalog.") && !sql.contains(';'),
             "{name}: {sql}"
         );
-        assert!(all.iter().any(|used| used.contains(sql)), "nobody names {name}");
+        // The name is part of a statement, and of a list that is searched for it.
+        assert!(name.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{name}");
+        assert!(all.contains(&condition), "nobody names {name}");
     }
 }

@@ -473,7 +473,7 @@ mod messages {
             probe: "it".to_owned(),
             when: None,
             limit: None,
-            only_if: None,
+            only_if: Vec::new(),
             sql: "select 1".to_owned(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()

@@ -1,24 +1,110 @@
-//! A probe that the server neither plans nor runs where a condition says that it has no rows.
+//! Probes that the server neither plans nor runs where a condition says that they have no rows.
 //!
 //! Most of what a probe costs in a small database is its planning, and a second trip to learn first what is there would cost
-//! every database more than it saves. So the probe travels as a text inside a statement that looks at the condition:
-//! `query_to_xml` plans and runs it where the condition holds, in the same snapshot, with the same rights and the same time
+//! every database more than it saves. So a [`Look`] goes first on the way: one statement sees which conditions hold, in one pass over each large
+//! catalog, and leaves their names in a setting of the session. Each probe then travels as a text inside a statement that reads the
+//! setting: `query_to_xml` plans and runs it where a condition holds, with the same rights and the same time
 //! limit (<https://www.postgresql.org/docs/current/functions-xml.html#FUNCTIONS-XML-MAPPING>). It is the one function of the
 //! server that runs a text and returns what it yields; it needs no XML library there.
+//!
+//! A pooler may give each statement another session of the server, where an earlier run left what it saw. So a look signs with a word of its
+//! own, and a probe that does not find it is run.
+
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use tokio_postgres::error::SqlState;
 
-/// The statement; its only value is null where the condition does not hold.
-pub(super) fn statement(condition: &str, query: &str) -> String {
-    // A tag that the query does not contain.
-    let mut tag = "probe".to_owned();
-    while query.contains(&tag_of(&tag)) {
-        tag.push('_');
+use crate::{catalogue::Condition, edge::random};
+
+/// The setting that holds the word and the names. Any role may set one with a prefix that no extension claims
+/// (<https://www.postgresql.org/docs/current/runtime-config-custom.html>).
+const SETTING: &str = "greenlight.conditions";
+
+/// A statement that sees which conditions hold.
+pub(super) struct Look {
+    word: String,
+    sql: String,
+}
+
+impl Look {
+    /// At these conditions. None where there are none, or where this machine gives no word that is new.
+    pub(super) fn at<'a>(conditions: impl Iterator<Item = &'a Condition>) -> Option<Self> {
+        let all: BTreeMap<&str, &Condition> = conditions.map(|c| (c.name.as_str(), c)).collect();
+        if all.is_empty() {
+            return None;
+        }
+        let word = random::bytes()
+            .ok()?
+            .iter()
+            .take(12)
+            .fold(String::new(), |mut word, byte| {
+                let _infallible = write!(word, "{byte:02x}");
+                word
+            });
+        let sql = look_sql(&word, all.into_values());
+        Some(Self { word, sql })
     }
-    let tag = tag_of(&tag);
-    format!(
-        "select case when {condition}\nthen pg_catalog.query_to_xml({tag}{query}{tag}, true, true, '')::text end"
-    )
+
+    /// The statement. What it yields is of no use.
+    pub(super) fn sql(&self) -> &str {
+        &self.sql
+    }
+
+    /// The query where one of the conditions holds, or where nobody looked; its only value is null where none does.
+    pub(super) fn statement(&self, conditions: &[&Condition], query: &str) -> String {
+        // A tag that the query does not contain.
+        let mut tag = "probe".to_owned();
+        while query.contains(&tag_of(&tag)) {
+            tag.push('_');
+        }
+        let tag = tag_of(&tag);
+        let names: Vec<String> = conditions.iter().map(|c| format!("% {} %", c.name)).collect();
+        format!(
+            "select case when s.seen like '{} %' and s.seen not like all ('{{{}}}'::text[]) then null \
+             else pg_catalog.query_to_xml({tag}{query}{tag}, true, true, '')::text end \
+             from (values (pg_catalog.current_setting('{SETTING}', true))) s(seen)",
+            self.word,
+            names.join(",")
+        )
+    }
+}
+
+/// The names of the conditions that hold, with blanks around each. What is asked of one catalog shares a pass over it, in which a row that
+/// is like none of them costs no more than these comparisons.
+fn look_sql<'a>(word: &str, conditions: impl Iterator<Item = &'a Condition>) -> String {
+    let mut passes: BTreeMap<&str, Vec<&Condition>> = BTreeMap::new();
+    let mut names = String::new();
+    for condition in conditions {
+        let holds = match &condition.over {
+            Some(catalog) => {
+                passes.entry(catalog).or_default().push(condition);
+                format!("{catalog}.\"{}\"", condition.name)
+            }
+            None => condition.sql.clone(),
+        };
+        let _infallible = write!(names, ", case when {holds} then '{} ' end", condition.name);
+    }
+    let from: Vec<String> = passes
+        .into_iter()
+        .map(|(catalog, conditions)| {
+            let any: Vec<String> = conditions.iter().map(|c| format!("({})", c.sql)).collect();
+            let each: Vec<String> = conditions
+                .iter()
+                .map(|c| format!("pg_catalog.bool_or({}) as \"{}\"", c.sql, c.name))
+                .collect();
+            format!(
+                "(select {} from pg_catalog.{catalog} x where {}) {catalog}",
+                each.join(", "),
+                any.join(" or ")
+            )
+        })
+        .collect();
+    let from = if from.is_empty() {
+        String::new()
+    } else {
+        format!(" from {}", from.join(" cross join "))
+    };
+    format!("select pg_catalog.set_config('{SETTING}', pg_catalog.concat('{word} '{names}), false){from}")
 }
 
 fn tag_of(name: &str) -> String {
@@ -67,12 +153,42 @@ mod tests {
         assert_eq!(answer("<row/>"), "", "which is no JSON, so the fact is unknown");
     }
 
+    fn condition(name: &str, over: Option<&str>, sql: &str) -> Condition {
+        Condition {
+            name: name.to_owned(),
+            over: over.map(str::to_owned),
+            sql: sql.to_owned(),
+        }
+    }
+
     #[test]
     fn a_query_cannot_end_its_own_quotes() {
-        let sql = statement("true", "select '$probe$', '$probe_$'");
+        let one = condition("one", None, "true");
+        let look = Look::at(std::iter::once(&one)).expect("a look");
+        let sql = look.statement(&[&one], "select '$probe$', '$probe_$'");
         assert!(
             sql.contains("$probe__$select '$probe$', '$probe_$'$probe__$"),
             "{sql}"
         );
+    }
+
+    #[test]
+    fn what_is_asked_of_one_catalog_shares_a_pass() {
+        let conditions = [
+            condition("a", Some("pg_class"), "x.a"),
+            condition("b", None, "exists (b)"),
+            condition("c", Some("pg_class"), "x.c"),
+            condition("a", Some("pg_class"), "x.a"),
+        ];
+        assert_eq!(
+            look_sql("w", [&conditions[0], &conditions[1], &conditions[2]].into_iter()),
+            "select pg_catalog.set_config('greenlight.conditions', pg_catalog.concat('w ', case when pg_class.\"a\" then 'a ' end, \
+             case when exists (b) then 'b ' end, case when pg_class.\"c\" then 'c ' end), false) from (select \
+             pg_catalog.bool_or(x.a) as \"a\", pg_catalog.bool_or(x.c) as \"c\" from pg_catalog.pg_class x where (x.a) or (x.c)) pg_class"
+        );
+        let twice = Look::at(conditions.iter()).expect("a look");
+        assert_eq!(twice.sql().matches("bool_or(x.a)").count(), 1);
+        assert_ne!(twice.word, Look::at(conditions.iter()).expect("a look").word);
+        assert!(Look::at(std::iter::empty()).is_none());
     }
 }
