@@ -598,6 +598,9 @@ pub struct DriftArgs {
     /// How AWS is reached
     #[command(flatten)]
     pub aws: AwsArgs,
+    /// Longest time for asking the RDS API, such as 90s or 5m (default: 15m)
+    #[arg(long, value_name = "DURATION", value_parser = crate::edge::deadline::duration)]
+    pub deadline: Option<std::time::Duration>,
     /// `table` or `json`
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,

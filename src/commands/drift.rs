@@ -6,7 +6,7 @@ use super::{Failure, World, target};
 use crate::{
     cli::DriftArgs,
     drift::{self, Ahead, BadCode, Document},
-    edge::{files, rds, terminal},
+    edge::{deadline, files, rds, terminal},
     exit::Exit,
     facts::{Facts, rds::RdsFacts},
     output::Format,
@@ -80,7 +80,8 @@ async fn facts(args: &DriftArgs, world: &World) -> Result<RdsFacts, Failure> {
                 args.target_version,
                 args.target_parameter_group.clone(),
             );
-            Ok(asked(wanted, world).await?.facts)
+            let limit = args.deadline.unwrap_or(deadline::USUAL);
+            Ok(deadline::within(limit, asked(wanted, world)).await?.facts)
         }
     }
 }
