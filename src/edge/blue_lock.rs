@@ -10,7 +10,10 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
-use super::connect::{ConnectSpec, Session, connect};
+use super::{
+    connect::{ConnectSpec, Session, connect},
+    postgres::{Manners, room},
+};
 use crate::switchover::{
     lock::{AdvisoryKey, DATABASE, HELD_SQL, HOLDER_SQL, TAKE_SQL},
     outcome::Refusal,
@@ -50,6 +53,12 @@ impl BlueLock {
         // Somebody may think for long before they confirm, and the lock has to outlast that.
         spec.limits.idle = Duration::ZERO;
         let session = connect(&spec).await.map_err(|e| lost(e.to_string()))?;
+        // It stays for as long as the switchover takes: not on a connection that others may need.
+        let room = room(&session, Manners::default()).await;
+        if let Some(why) = room.none_left().or_else(|| room.limit_reached(DATABASE)) {
+            session.close().await;
+            return Err(lost(why));
+        }
         let key = AdvisoryKey::of(deployment_id);
         let taken = session
             .client

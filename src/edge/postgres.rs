@@ -366,6 +366,21 @@ impl Room {
         self.databases.get(database).is_some_and(|left| *left < 1)
     }
 
+    /// Why a session at hand must not stay: it has the last connection that its database's own limit allows.
+    pub(super) fn limit_reached(&self, database: &str) -> Option<String> {
+        self.at_its_limit(database).then(|| {
+            format!(
+                "it took the last connection that the CONNECTION LIMIT of database {} allows, which is not kept from others: raise it",
+                crate::model::quote_ident(database)
+            )
+        })
+    }
+
+    /// How many sessions may be open at once, of up to `most`, where one is at hand already: at least that one.
+    pub(super) fn at_once(&self, most: usize) -> usize {
+        (self.beside + 1).min(most).max(1)
+    }
+
     /// Why a database is left alone for the sake of others.
     fn refusal(&self, database: &str) -> Option<String> {
         let left = self.databases.get(database).copied();

@@ -4,10 +4,17 @@
 //! server it stands for, and holds nothing that a switchover would wait for. An attempt has [`LIMIT`]; a new one begins every
 //! [`EVERY`] whether or not older ones still hang, up to [`AT_ONCE`] of a kind. The sums are [`crate::switchover::outage`].
 //!
+//! Connections that others may need are left to them: the first attempt is alone and asks how many the server has left, as one does
+//! every few seconds from then on, and the attempts under way keep below that. Where one had the server's last, a look at the
+//! endpoint follows only every [`RARELY`].
+//!
 //! Reads change nothing. Writes go to one table that the user made for it and named, which [`Probe::with_writes`] looks at first,
 //! on both sides, and refuses for anything that could do more than add a row.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
@@ -21,6 +28,7 @@ use tokio_postgres::SimpleQueryMessage;
 use super::{
     clock,
     connect::{ConnectError, ConnectSpec, Session, SessionLimits, Timeouts, connect},
+    postgres::{Manners, room},
 };
 use crate::model::{quote_ident, shown::quoted};
 use crate::switchover::outage::{Attempt, Change, Outage, Server, Stream, Tally, Writes};
@@ -36,6 +44,11 @@ const COUNT_WITHIN: Duration = Duration::from_secs(20);
 /// Attempts of one kind that may be under way at the same time: few, since the role that greenlight proposes has 20
 /// connections in all.
 pub const AT_ONCE: usize = 4;
+
+/// From the start of one attempt to the start of the next, where the server had no connection left but that of an attempt.
+pub const RARELY: Duration = Duration::from_secs(5);
+/// Of so many reads one asks how many connections are left.
+const ASKS_FOR_ROOM: u64 = 8;
 
 /// The table that writes need, for help and errors.
 pub const TABLE_SHAPE: &str = "create table public.greenlight_probe (run text not null, n bigint not null, \
@@ -173,6 +186,8 @@ impl Drop for Task {
 }
 
 type Listener = Arc<dyn Fn(News) + Send + Sync>;
+/// How many attempts of a kind may be under way; none where the server had no connection left.
+type Room = Arc<AtomicUsize>;
 type Work = Box<dyn Fn(u64) -> BoxFuture<'static, Result<Server, String>> + Send>;
 
 impl Probe {
@@ -232,14 +247,19 @@ impl Probe {
         let (say_ended, ended) = watch::channel([false, self.writes.is_none()]);
         let say_ended = Arc::new(say_ended);
         let clock = Instant::now();
+        // Until the first answer, one is enough.
+        let room: Room = Arc::new(AtomicUsize::new(1));
+        let kinds = 1 + usize::from(self.writes.is_some());
         let reads = {
             let spec = Arc::new(self.spec.clone());
-            let work: Work = Box::new(move |_| {
-                let spec = Arc::clone(&spec);
-                Box::pin(async move { read(&spec).await })
+            let told = Arc::clone(&room);
+            let work: Work = Box::new(move |n| {
+                let (spec, told) = (Arc::clone(&spec), Arc::clone(&told));
+                Box::pin(async move { read(&spec, n, &told, kinds).await })
             });
             let stream = Line {
                 kind: Kind::Read,
+                room: Arc::clone(&room),
                 clock,
                 stopped: stopped.clone(),
                 out: Arc::clone(&say_out),
@@ -256,6 +276,7 @@ impl Probe {
             });
             let stream = Line {
                 kind: Kind::Write,
+                room,
                 clock,
                 stopped,
                 out: say_out,
@@ -323,6 +344,7 @@ async fn finished(task: &mut Task) -> (Stream, Vec<u64>) {
 /// The attempts of one kind.
 struct Line {
     kind: Kind,
+    room: Room,
     clock: Instant,
     stopped: watch::Receiver<bool>,
     out: Arc<watch::Sender<[bool; 2]>>,
@@ -343,6 +365,7 @@ impl Line {
         let mut stopped = self.stopped.clone();
         let mut n = 0u64;
         let mut open = true;
+        let mut rested = Instant::now();
         while open || !under_way.is_empty() {
             tokio::select! {
                 biased;
@@ -350,7 +373,11 @@ impl Line {
                 Some((n, attempt)) = under_way.next(), if !under_way.is_empty() => {
                     self.take(&mut tally, &mut succeeded, n, attempt);
                 }
-                _ = ticks.tick(), if open && under_way.len() < AT_ONCE => {
+                _ = ticks.tick(), if open && under_way.len() < self.room.load(Ordering::Relaxed).max(1) => {
+                    if self.room.load(Ordering::Relaxed) == 0 && rested.elapsed() < RARELY {
+                        continue;
+                    }
+                    rested = Instant::now();
                     n += 1;
                     let (number, attempt) = (n, work(n));
                     under_way.push(async move {
@@ -411,13 +438,22 @@ fn hurried(spec: &ConnectSpec) -> ConnectSpec {
     spec
 }
 
-async fn read(spec: &ConnectSpec) -> Result<Server, String> {
+/// Reads once. The first of every few also learns how many attempts, of so many kinds, there is room for.
+async fn read(spec: &ConnectSpec, n: u64, told: &AtomicUsize, kinds: usize) -> Result<Server, String> {
     let session = connect(spec).await.map_err(|e| refused(&e))?;
-    let rows = session
-        .client
-        .simple_query(READ_SQL)
-        .await
-        .map_err(|e| failed(&e))?;
+    let asks = told.load(Ordering::Relaxed) == 0 || n % ASKS_FOR_ROOM == 1;
+    // In the same trip.
+    let (rows, ()) = tokio::join!(session.client.simple_query(READ_SQL), async {
+        if asks {
+            let room = room(&session, Manners::default()).await;
+            let most = match room.none_left() {
+                Some(_) => 0,
+                None => (room.at_once(AT_ONCE * kinds) / kinds).max(1),
+            };
+            told.store(most, Ordering::Relaxed);
+        }
+    });
+    let rows = rows.map_err(|e| failed(&e))?;
     let row = rows.iter().find_map(|m| match m {
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,

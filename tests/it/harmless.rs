@@ -6,7 +6,7 @@ use std::{
 };
 
 use greenlight::{
-    edge::sampler::Sampler,
+    edge::{blue_lock::BlueLock, probe::Probe, sampler::Sampler},
     facts::{Fact, Facts},
 };
 use sandbox::pg::{Server, ServerOptions, block_on};
@@ -407,6 +407,50 @@ fn the_last_connections_are_left_to_others() {
         );
         assert!(matches!(ran.code, 10 | 11));
         drop(held);
+    });
+}
+
+/// The session that holds the lock of a switchover stays open for long, and a probe comes again and again: neither has the last
+/// connection of a server. `reserved_connections`, new in 16, are others' too.
+#[test]
+fn the_lock_and_the_probe_leave_the_last_connections() {
+    block_on(async {
+        let options = twenty().setting("reserved_connections", "2");
+        let server = server(ServerOptions { major: 16, ..options }).await;
+        application(&server).await;
+        let way = spec(&server, "greenlight");
+        // Fifteen are for everybody.
+        let mut held = occupy(&server, "app", 13).await;
+        let lock = BlueLock::take(&way, "bgd-1").await.expect("two are left");
+        drop(lock);
+        assert!(kept(&server, 0).await);
+        held.extend(occupy(&server, "app", 1).await);
+        let refused = BlueLock::take(&way, "bgd-1").await.expect_err("it is the last");
+        assert!(
+            refused.to_string().contains("the last one is not kept"),
+            "{refused}"
+        );
+        assert!(kept(&server, 0).await, "it was given back");
+
+        // Four in a second are usual. A probe that had the last one rests before it comes again.
+        let mut running = Probe::new(&way).start(std::sync::Arc::new(|_| {}));
+        running.warm(Duration::from_secs(10)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let outage = running.stop(Duration::ZERO).await;
+        assert_eq!(outage.reads.attempts, 1, "{outage:?}");
+        assert!(kept(&server, 0).await);
+        released(&server, held).await;
+
+        // Nor does the lock keep the last one that the database's own limit allows.
+        let limit = "alter database postgres connection limit 1";
+        server.execute("postgres", limit).await.expect("a limit");
+        let refused = BlueLock::take(&way, "bgd-1").await.expect_err("it is the last");
+        assert!(
+            refused
+                .to_string()
+                .contains("CONNECTION LIMIT of database postgres"),
+            "{refused}"
+        );
     });
 }
 
