@@ -27,7 +27,10 @@ pub use secrets::SecretError;
 pub use side::PerSide;
 
 use super::{conninfo::GivenIn, env::Env, pgpass};
-use crate::model::{secret::Secret, shown::quoted};
+use crate::model::{
+    secret::{Secret, remember},
+    shown::quoted,
+};
 
 /// Ceilings for a log filter, to go behind the level that was asked for: at `trace`, the SDK's signer logs what it signs, and
 /// an IAM token with temporary credentials has their session token in it.
@@ -210,6 +213,7 @@ pub struct Authenticator {
     aws: Option<SdkConfig>,
     region: Option<String>,
     kept: Mutex<HashMap<String, Kept>>,
+    reuse: Duration,
     told: std::sync::Mutex<BTreeSet<String>>,
 }
 
@@ -240,6 +244,7 @@ impl Authenticator {
             aws: None,
             region: None,
             kept: Mutex::default(),
+            reuse: REUSE,
             told: std::sync::Mutex::default(),
         }
     }
@@ -285,12 +290,21 @@ impl Authenticator {
     /// # Errors
     /// When there is no user, or the method fails; see [`AuthError`].
     pub async fn credentials(&self, login: Login<'_>) -> Result<Credentials, AuthError> {
-        match &self.method {
+        let found = match &self.method {
             Method::Password => self.by_password(login),
-            Method::Iam => self.by_token(login).await,
+            // Each is another one, and what is sent of it is blotted out where it is met.
+            Method::Iam => return self.by_token(login).await,
             Method::Secret(id) => self.by_secret(id, &mut *self.kept.lock().await).await,
             Method::Command(words) => self.by_command(words, login, &mut *self.kept.lock().await).await,
+        };
+        if let Ok(Credentials {
+            password: Some(password),
+            ..
+        }) = &found
+        {
+            remember(password.clone());
         }
+        found
     }
 
     /// Asks again after `refused` was turned down, since the password may have been changed in between. `None` when there
@@ -424,7 +438,7 @@ impl Authenticator {
             Some(answer) => answer.clone(),
             None => {
                 let secret = secrets::read(aws, id).await?;
-                let until = Instant::now() + REUSE;
+                let until = Instant::now() + self.reuse;
                 let answer = Kept {
                     user: Some(secret.username),
                     password: secret.password,
@@ -467,7 +481,7 @@ impl Authenticator {
             Some(answer) => answer.password.clone(),
             None => {
                 let password = command::run(words, login, &user, &self.env).await?;
-                let until = Instant::now() + REUSE;
+                let until = Instant::now() + self.reuse;
                 kept.insert(
                     key,
                     Kept {

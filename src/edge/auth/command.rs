@@ -1,7 +1,8 @@
 //! A password from a program: `--auth "command:vault read -field=password database/creds/ro"`.
 //!
 //! The program is started without a shell. The first line of its standard output is the password and is shown nowhere; what
-//! it says on standard error is shown when it fails, with the password blotted out should it be in there. It finds PGHOST,
+//! it says on standard error is shown when it fails, with every line of its standard output blotted out should one be in there. One
+//! that ends well without a password may have printed it to the wrong place: then its standard error is not shown. It finds PGHOST,
 //! PGPORT and PGUSER of the connection in its environment, the real endpoint's even behind a tunnel.
 
 use std::{process::Stdio, time::Duration};
@@ -117,7 +118,7 @@ async fn run_for(
     let first_line = output.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let first_line = first_line.strip_suffix(b"\r").unwrap_or(first_line);
     let password = String::from_utf8(first_line.to_vec()).ok().map(Secret::new);
-    let said = shown(&error, password.as_ref());
+    let said = shown(&error, &output);
     if !status.success() {
         let how = status
             .code()
@@ -125,12 +126,14 @@ async fn run_for(
         return Err(failed(format!("failed with {how}{said}")));
     }
     match password {
-        None => Err(failed(format!("printed a first line that is not UTF-8{said}"))),
+        None => Err(failed("printed a first line that is not UTF-8".to_owned())),
         Some(password) if password.is_empty() => Err(failed(format!(
-            "printed no password on the first line of its standard output{said}"
+            "printed no password on the first line of its standard output; {} bytes on standard error are not shown, since it may \
+             be among them",
+            error.len()
         ))),
         Some(_) if output.len() >= MOST_OUTPUT => {
-            Err(failed(format!("printed more than {MOST_OUTPUT} bytes{said}")))
+            Err(failed(format!("printed more than {MOST_OUTPUT} bytes")))
         }
         Some(password) => Ok(password),
     }
@@ -147,10 +150,16 @@ async fn read_start(mut pipe: impl AsyncRead + Unpin, most: usize) -> Vec<u8> {
     start
 }
 
-/// Standard error as a tail for a message, in one line and without the password.
-fn shown(error: &[u8], password: Option<&Secret>) -> String {
-    let text = String::from_utf8_lossy(error);
-    let text = password.map_or_else(|| text.to_string(), |password| password.scrub(&text));
+/// Standard error as a tail for a message, in one line and without any line of standard output.
+fn shown(error: &[u8], output: &[u8]) -> String {
+    let output = String::from_utf8_lossy(output);
+    let mut lines: Vec<&str> = output.lines().map(str::trim).collect();
+    // The longer one first, where one is part of another.
+    lines.sort_unstable_by_key(|line| std::cmp::Reverse(line.len()));
+    let error = String::from_utf8_lossy(error).into_owned();
+    let text = lines
+        .into_iter()
+        .fold(error, |text, line| Secret::new(line).scrub(&text));
     let line: Vec<&str> = text
         .split(|c: char| c.is_whitespace() || c.is_control())
         .filter(|word| !word.is_empty())
@@ -229,6 +238,15 @@ mod tests {
         assert_eq!(
             message,
             "the password command \"/bin/sh\" failed with exit code 7; it said: *** bad [31mluck"
+        );
+        let message = sh("echo first; echo planted; echo planted >&2; exit 7")
+            .await
+            .expect_err("fails");
+        assert!(message.ends_with("; it said: ***"), "{message}");
+        let message = sh("echo planted >&2").await.expect_err("the wrong place");
+        assert!(
+            message.contains("8 bytes on standard error are not shown") && !message.contains("planted"),
+            "{message}"
         );
         let message = sh("echo; echo planted").await.expect_err("an empty first line");
         assert!(

@@ -6,6 +6,7 @@ use std::{
 };
 
 use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::provider::future;
 use aws_sdk_secretsmanager::config::Credentials as AwsCredentials;
 use sha2::{Digest, Sha256};
 use tokio::{
@@ -355,6 +356,66 @@ async fn a_rotated_secret_is_read_again_once() {
         (fresh, 3),
         "a second refused connection reads no more"
     );
+}
+
+/// A settle or a switchover may outlast a secret's rotation, and the fifteen minutes of what a program prints.
+#[tokio::test]
+async fn what_is_kept_is_asked_for_again_when_its_time_is_over() {
+    let (aws, asked) = secrets_manager(&[
+        (200, &stored("app", "planted-old")),
+        (200, &stored("app", "planted-new")),
+    ])
+    .await;
+    let mut auth = Authenticator::new(Method::Secret("db".to_owned()), Env::empty()).with_aws(aws, None);
+    auth.reuse = Duration::from_millis(50);
+    let first = auth.credentials(LOGIN).await.expect("read");
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    let later = auth.credentials(LOGIN).await.expect("read again");
+    assert_eq!(
+        (password(&first), password(&later)),
+        (Some("planted-old"), Some("planted-new"))
+    );
+    assert_eq!(asked.lock().await.len(), 2);
+    assert!(
+        REUSE < Duration::from_secs(15 * 60),
+        "such a program may print an IAM token"
+    );
+}
+
+/// Temporary credentials of AWS end while a switchover goes on: each token is signed with those that hold now.
+#[tokio::test]
+async fn each_token_is_signed_anew_with_the_credentials_that_hold_now() {
+    #[derive(Debug, Default)]
+    struct Role(std::sync::atomic::AtomicU32);
+    impl aws_sdk_secretsmanager::config::ProvideCredentials for Role {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            let n = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let session = Some(format!("session-{n}"));
+            let credentials =
+                AwsCredentials::new(format!("AKIDTURN{n}"), "planted-key", session, None, "test");
+            future::ProvideCredentials::ready(Ok(credentials))
+        }
+    }
+    let aws = aws(None)
+        .await
+        .into_builder()
+        .credentials_provider(aws_sdk_secretsmanager::config::SharedCredentialsProvider::new(
+            Role::default(),
+        ))
+        .build();
+    let auth = Authenticator::new(Method::Iam, Env::empty())
+        .with_user("me")
+        .with_aws(aws, None);
+    for turn in ["AKIDTURN0", "AKIDTURN1"] {
+        let token = auth.credentials(LOGIN).await.expect("signed");
+        assert!(
+            password(&token).is_some_and(|token| token.contains(turn)),
+            "{turn}"
+        );
+    }
 }
 
 #[tokio::test]

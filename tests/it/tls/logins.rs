@@ -2,6 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
+use greenlight::edge::sampler::Sampler;
 use greenlight::edge::{
     auth::Origin,
     connect::{Cause, Transport},
@@ -329,4 +330,26 @@ async fn a_wrong_secret_is_tried_once() {
         1,
         "the same password twice would lock accounts"
     );
+}
+
+/// The password is changed and every session ended while a switchover settles: the next look is with the new one.
+#[tokio::test]
+async fn a_rotation_while_it_settles_is_survived() {
+    let server = server(ServerOptions::new(15)).await;
+    role(&server, "me", "old-password").await;
+    let aws = secrets_manager(vec!["old-password", "new-password"]).await;
+    let auth = Authenticator::new(Method::Secret("db".to_owned()), Env::empty()).with_aws(aws, None);
+    let spec = plain(&server, "postgres", Arc::new(auth));
+    let sampler = Sampler::new(&spec, None, |_| false, true);
+    sampler.warm().await;
+    let seen = async || sampler.look().await.blue.known().is_some();
+    assert!(seen().await);
+    for sql in [
+        "alter role me password 'new-password'",
+        "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'me'",
+    ] {
+        server.execute("postgres", sql).await.expect(sql);
+    }
+    // The look that finds its session ended may say so; the one after it is in again.
+    assert!(seen().await || seen().await);
 }

@@ -420,3 +420,79 @@ async fn a_token_arrives_whole() {
     }
     panic!("no token was taken");
 }
+
+/// Every word of libpq's `sslmode` against every kind of server: who is let in, and with which words who is not.
+#[tokio::test]
+async fn every_word_of_sslmode_with_every_kind_of_server() {
+    let root = Authority::new("Root");
+    let (ca, other) = (root.pem(), Authority::new("Other"));
+    let with = |pair: super::certificates::Pair| server(pair.server(15));
+    let address = "127.0.0.1";
+    let (plain, good, by_address, wrong_name, expired, early, unknown) = tokio::join!(
+        server(ServerOptions::new(15)),
+        with(root.issue(&[NAME])),
+        with(root.issue(&[address])),
+        with(root.issue(&["else.example"])),
+        with(root.issue_between(&[NAME], (2019, 2021))),
+        with(root.issue_between(&[NAME], (2090, 2100))),
+        with(other.issue(&[NAME])),
+    );
+    let all = [
+        &plain,
+        &good,
+        &by_address,
+        &wrong_name,
+        &expired,
+        &early,
+        &unknown,
+    ];
+    for server in all {
+        role(server, "me", PLANTED).await;
+    }
+    let auth = with_password("me", PLANTED);
+    // For each server: what `verify-full`, `verify-ca`, `require` with our root, `require` with Amazon's, and `disable` come to.
+    let none = "no-tls";
+    let dates = "certificate-dates";
+    for (kind, server, host, wanted) in [
+        ("without TLS", &plain, NAME, [none, none, none, none, ""]),
+        ("good", &good, NAME, ["", "", "", "", ""]),
+        ("for its address", &by_address, address, ["", "", "", "", ""]),
+        (
+            "for another name",
+            &wrong_name,
+            NAME,
+            ["wrong-name", "", "", "", ""],
+        ),
+        ("expired", &expired, NAME, [dates, dates, dates, "", ""]),
+        ("not yet valid", &early, NAME, [dates, dates, dates, "", ""]),
+        (
+            "of another authority",
+            &unknown,
+            NAME,
+            ["unknown-ca", "unknown-ca", "unknown-ca", "", ""],
+        ),
+    ] {
+        let settings = [
+            trusting(TlsMode::VerifyFull, &ca),
+            trusting(TlsMode::VerifyCa, &ca),
+            trusting(TlsMode::Require, &ca),
+            bundled(TlsMode::Require),
+            bundled(TlsMode::Disable),
+        ];
+        for (tls, wanted) in settings.into_iter().zip(wanted) {
+            let mode = tls.mode;
+            let spec = to(server, host, tls, Arc::clone(&auth));
+            match connect(&spec).await {
+                Ok(_) => assert_eq!("", wanted, "a server {kind} with {mode}"),
+                Err(error) => assert_eq!(error.cause.code(), wanted, "a server {kind} with {mode}: {error}"),
+            }
+        }
+        // `prefer` is for this machine alone, whatever is there.
+        let refused = connect(&to(server, NAME, bundled(TlsMode::Prefer), Arc::clone(&auth))).await;
+        assert_eq!(
+            *refused.expect_err("it is elsewhere").cause,
+            Cause::PreferNotLocal
+        );
+    }
+    assert!("allow".parse::<TlsMode>().is_err());
+}
