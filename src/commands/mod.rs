@@ -26,8 +26,8 @@ use crate::{
     edge::{auth::LOG_CEILINGS, env::Env, files::FileError, terminal},
     exit::Exit,
     model::{
-        Engine,
-        secret::{Secret, remember},
+        Engine, masking,
+        secret::{Secret, blotted, remember},
         shown::quoted,
     },
     output, permissions,
@@ -112,7 +112,10 @@ pub fn run() -> Exit {
 
 /// Runs a command line; the first word is the program's name.
 pub fn run_from(args: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<std::ffi::OsString> = args.into_iter().collect();
+    let env = Env::from_process();
+    secrets(&env, &args);
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to stdout and are no error.
@@ -121,16 +124,15 @@ pub fn run_from(args: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
             } else {
                 Exit::Ready
             };
-            let _ = error.print();
+            refused(&error);
             return exit;
         }
     };
     let world = World {
-        env: Env::from_process(),
+        env,
         color: cli.color,
         verbose: cli.verbose,
     };
-    secrets(&world.env);
     log(&world);
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
@@ -150,6 +152,17 @@ pub fn run_from(args: impl IntoIterator<Item = std::ffi::OsString>) -> Exit {
     }
 }
 
+/// Shows what clap has to say. It repeats what was written: a connection string in the wrong place is not shown with its password.
+fn refused(error: &clap::Error) {
+    let text = error.render().to_string();
+    let masked = blotted(&masking::text(&text));
+    if error.use_stderr() && masked != text {
+        terminal::say(masked.trim_end());
+    } else {
+        let _ = error.print();
+    }
+}
+
 /// What to say of a fault in greenlight itself. What it met is in one line, since it may come from anywhere.
 fn fault(met: Option<&str>, place: Option<&str>) -> String {
     format!(
@@ -159,34 +172,30 @@ fn fault(met: Option<&str>, place: Option<&str>) -> String {
     )
 }
 
-/// Secrets that the environment gives, and that others may repeat.
-fn secrets(env: &Env) {
+/// Secrets that the environment gives, and that others may repeat; and those in connection strings, wherever one was written: a
+/// message about a flag repeats what stands there.
+fn secrets(env: &Env, args: &[std::ffi::OsString]) {
     let plain = [
         "PGPASSWORD",
         "AWS_SECRET_ACCESS_KEY",
         "AWS_SESSION_TOKEN",
         "AWS_SECURITY_TOKEN",
     ];
-    let proxies = [
-        "HTTPS_PROXY",
-        "https_proxy",
-        "HTTP_PROXY",
-        "http_proxy",
-        "ALL_PROXY",
-        "all_proxy",
-    ];
-    let of_proxy = |url: &str| {
-        let (user, _) = url
-            .split_once("://")
-            .map_or(url, |(_, rest)| rest)
-            .rsplit_once('@')?;
-        Some(user.split_once(':')?.1.to_owned())
+    for text in plain.into_iter().filter_map(|name| env.get(name)) {
+        remember(Secret::new(text));
+    }
+    let ours = |name: &str| {
+        let name = name.to_ascii_uppercase();
+        ["PG", "AWS_", "GREENLIGHT_", "RUST_"]
+            .iter()
+            .any(|head| name.starts_with(head))
+            || name.ends_with("_PROXY")
     };
-    let given = plain
-        .into_iter()
-        .filter_map(|name| env.get(name).map(str::to_owned));
-    let behind = proxies.into_iter().filter_map(|name| of_proxy(env.get(name)?));
-    given.chain(behind).for_each(|text| remember(Secret::new(text)));
+    let variables = env.vars().filter(|(name, _)| ours(name)).map(|(_, value)| value);
+    let args = args.iter().filter_map(|arg| arg.to_str());
+    for text in args.chain(variables) {
+        masking::passwords(text).for_each(|found| remember(Secret::new(found)));
+    }
 }
 
 fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {

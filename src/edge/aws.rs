@@ -214,7 +214,7 @@ pub(super) fn stays_private(url: &str) -> bool {
 }
 
 fn check_endpoint(url: &str) -> Result<(), AwsError> {
-    let bad = || AwsError::BadEndpoint(url.to_owned());
+    let bad = || AwsError::BadEndpoint(without_user(url));
     let (scheme, rest) = url.split_once("://").ok_or_else(bad)?;
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     // Whoever writes a user into the URL hides where it leads.
@@ -226,6 +226,14 @@ fn check_endpoint(url: &str) -> Result<(), AwsError> {
         "http" if is_loopback(authority) => Ok(()),
         "http" => Err(AwsError::PlainHttp(url.to_owned())),
         _ => Err(bad()),
+    }
+}
+
+/// The URL for a message: what stands before an `@` may be a password, wherever it begins.
+fn without_user(url: &str) -> String {
+    match url.rsplit_once('@') {
+        Some((_, rest)) => format!("***@{rest}"),
+        None => url.to_owned(),
     }
 }
 

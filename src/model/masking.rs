@@ -169,6 +169,24 @@ pub fn text(text: &str) -> String {
     in_urls(&behind_keys(text))
 }
 
+/// What may be a password in a connection string, however it is mistyped: what stands between a `:` and the last `@`, and behind
+/// `password=`.
+pub fn passwords(text: &str) -> impl Iterator<Item = &str> {
+    let user = text.rsplit_once('@').map_or("", |(user, _)| user);
+    let in_url = user
+        .match_indices(':')
+        .map(|(at, _)| user[at + 1..].trim_start_matches('/'));
+    let behind = text.match_indices("password=").map(|(at, key)| {
+        let value = &text[at + key.len()..];
+        match value.strip_prefix('\'') {
+            Some(quoted) => quoted.split('\'').next().unwrap_or_default(),
+            None => value.split([' ', '&', '\'']).next().unwrap_or_default(),
+        }
+    });
+    // A blank in it means that it is something else.
+    in_url.filter(|found| !found.contains(' ')).chain(behind)
+}
+
 fn behind_keys(text: &str) -> String {
     const KEYS: [&str; 6] = [
         "password",
@@ -253,6 +271,21 @@ fn in_urls(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn passwords_are_found_in_what_was_meant_for_a_connection_string() {
+        for (text, found) in [
+            ("postgres://me:pw@h/x", vec!["me:pw", "pw"]),
+            ("postgres:/me:p@w@h", vec!["me:p@w", "p@w"]),
+            ("host=h password=pw x", vec!["pw"]),
+            ("host=h password='p w' x", vec!["p w"]),
+            ("postgres://h/x?user=me&password=pw&x=y", vec!["pw"]),
+            ("command:tool me@h x@y", vec![]),
+            ("main-cluster", vec![]),
+        ] {
+            assert_eq!(passwords(text).collect::<Vec<_>>(), found, "{text}");
+        }
+    }
 
     #[test]
     fn literals_are_taken_out_of_statements() {

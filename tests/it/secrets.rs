@@ -525,6 +525,133 @@ fn nothing_comes_out_of_secrets_manager_or_a_proxy() {
     }
 }
 
+/// A connection string in every place where one can be put, right or wrong, and mistyped in every way: one call each, as loud as it
+/// gets, and none of them gets anywhere.
+#[test]
+fn nothing_comes_out_of_a_mistyped_url_wherever_it_stands() {
+    let here = tempfile::tempdir().expect("a folder");
+    let template = input(here.path(), "t.json", "{\"Resources\":{}}");
+    let facts = input(here.path(), "facts.json", include_str!("../facts/rds-minor.json"));
+    let urls = [
+        format!("postgres://me:{URL}@127.0.0.1:1/app"),
+        format!("postgres://me:{URL}@127.0.0.1:notaport/app"),
+        format!("postgres:/me:{URL}@127.0.0.1/app"),
+        format!("postgres://me:{URL}@@127.0.0.1:1/app?sslmode=x"),
+        format!("postgres://me:x%ZZ{URL}@127.0.0.1/app"),
+        format!("host=127.0.0.1 port=1 user=me password={URL} x"),
+        format!("host=127.0.0.1 port=1 user=me password='{URL}"),
+        format!("https://me:{URL}@127.0.0.1"),
+    ];
+    let flags = [
+        "--blue-url",
+        "--green-url",
+        "--endpoint-url",
+        "--connect",
+        "--auth",
+        "--db-user",
+        "--dbname",
+        "--tls-mode",
+        "--deadline",
+        "--target-version",
+        "--format",
+        "--config",
+        "--facts",
+        "--cluster",
+        "--deployment",
+        "",
+    ];
+    let mut ran = 0;
+    for flag in flags {
+        for (n, url) in urls.iter().enumerate() {
+            // Each flag with some of them, and with all where one belongs.
+            let belongs = matches!(flag, "--blue-url" | "--endpoint-url" | "--connect" | "");
+            if !belongs && n % 3 != 0 && !url.starts_with("postgres://me") {
+                continue;
+            }
+            let mut args = vec!["check"];
+            if !matches!(flag, "--blue-url" | "--facts" | "--cluster" | "--deployment") {
+                args.extend(["--blue-url", "postgres://me@127.0.0.1:1/app"]);
+            }
+            args.extend([flag, url.as_str()].iter().filter(|word| !word.is_empty()));
+            let end = loud_in(here.path(), &args, &AWS, &["trace"]);
+            // With a database to log in to, or a name of a file, nothing is there; the rest is usage.
+            assert!(
+                matches!(end.code, Some(2 | 3)),
+                "{args:?}: {:?} {}",
+                end.code,
+                end.said
+            );
+            ran += 1;
+        }
+    }
+    assert!(ran > 50, "{ran}");
+    // Every other command that takes one, and from where else one may come.
+    let url = &urls[1];
+    for line in [
+        "collect --blue-url URL",
+        "plan --cluster main --target-version 16 --databases --endpoint-url URL",
+        "watch --deployment x --endpoint-url URL",
+        "create --cluster x --target-version 16.6 --yes --connect blue=URL --endpoint-url http://127.0.0.1:1",
+        "prepare --cluster x --target-version 16.6 --connect URL --endpoint-url http://127.0.0.1:1",
+        "switchover --deployment x --yes --connect URL --endpoint-url http://127.0.0.1:1",
+        "switchover --deployment x --yes --probe-write URL --endpoint-url URL",
+        "cleanup --deployment x --yes --endpoint-url URL",
+        "fleet --all --target-major 17 --connect URL --endpoint-url URL",
+        "fleet --all --target-major URL",
+        "fleet --all --target-major 17 --account-role URL",
+        "drift --cluster x --template TEMPLATE --endpoint-url URL",
+        "drift --facts FACTS --template TEMPLATE --parameter URL",
+        "explain URL",
+        "diff URL URL",
+        "report --journal URL",
+        "iam-policy --for URL",
+        "URL",
+    ] {
+        let args: Vec<&str> = line
+            .split(' ')
+            .map(|word| match word {
+                "URL" => url.as_str(),
+                "TEMPLATE" => template.as_str(),
+                "FACTS" => facts.as_str(),
+                word => word,
+            })
+            .collect();
+        let end = loud_in(here.path(), &args, &AWS, &["trace"]);
+        assert!(
+            matches!(end.code, Some(2 | 3)),
+            "{args:?}: {:?} {}",
+            end.code,
+            end.said
+        );
+    }
+    for variable in [
+        "PGHOST",
+        "PGPORT",
+        "PGSSLMODE",
+        "PGSERVICE",
+        "PGOPTIONS",
+        "AWS_ENDPOINT_URL",
+        "GREENLIGHT_LOG",
+        "RUST_LOG",
+        "AWS_REGION",
+        "AWS_PROFILE",
+    ] {
+        let env: Vec<(&str, &str)> = AWS.into_iter().chain([(variable, url.as_str())]).collect();
+        for args in [
+            &["check", "--blue-url", "user=me dbname=app"][..],
+            &["check", "--cluster", "x", "--deadline", "1s"],
+        ] {
+            let end = loud_in(here.path(), args, &env, &[""]);
+            assert!(
+                matches!(end.code, Some(2 | 3)),
+                "{variable} {args:?}: {:?} {}",
+                end.code,
+                end.said
+            );
+        }
+    }
+}
+
 /// The whole of an upgrade on a local RDS, each command as loud as it gets and with all that it can write.
 #[test]
 fn nothing_comes_out_of_any_command() {

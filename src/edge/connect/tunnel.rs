@@ -24,7 +24,9 @@ impl Tunnels {
     pub fn from_flags(flag: &str, values: &[String]) -> Result<Self, String> {
         let mut tunnels: Vec<Tunnel> = Vec::new();
         for value in values {
-            let wrong = |why: &str| format!("{flag} {value}: {why}");
+            // A connection string in this place has a password in it.
+            let shown = if value.contains('@') { "…" } else { value };
+            let wrong = |why: &str| format!("{flag} {shown}: {why}");
             let (name, place) = value
                 .split_once('=')
                 .ok_or_else(|| wrong("not NAME=HOST:PORT, where NAME is blue, green or a member"))?;
