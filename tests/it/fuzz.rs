@@ -4,6 +4,9 @@
 //! A run is short and the same each time; `FUZZ_SECONDS=300 cargo test --test it fuzz::` goes on for longer, each time
 //! elsewhere. What was found is kept as named tests.
 
+mod answers;
+mod leaks;
+
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
@@ -496,121 +499,5 @@ mod messages {
             });
         });
         assert!(known.get(), "what is right is read");
-    }
-}
-
-/// Answers of the RDS API, through the SDK and our own conversion.
-mod answers {
-    use std::{
-        io::{Read as _, Write as _},
-        net::TcpListener,
-        sync::{Arc, Mutex},
-    };
-
-    use aws_config::{BehaviorVersion, Region, retry::RetryConfig};
-    use aws_sdk_rds::config::Credentials;
-    use greenlight::edge::rds::{RdsRequest, Subject, collect};
-    use sandbox::{Sandbox, Scenario, pg::block_on};
-
-    use super::fuzz;
-
-    type Answer = Arc<Mutex<Vec<u8>>>;
-
-    /// Answers every request with the bytes at hand.
-    fn api(answer: Answer) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("bound");
-        std::thread::spawn(move || {
-            for mut stream in listener.incoming().flatten() {
-                let answer = Arc::clone(&answer);
-                std::thread::spawn(move || {
-                    let mut buffer = [0; 8192];
-                    // Requests are short: one read is one request.
-                    while stream.read(&mut buffer).is_ok_and(|n| n > 0) {
-                        let body = answer.lock().expect("not poisoned").clone();
-                        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
-                        if stream.write_all(&[head.into_bytes(), body].concat()).is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-        });
-        format!("http://{address}")
-    }
-
-    /// What the local RDS answers to a question.
-    async fn answer(sandbox: &Sandbox, action: &str) -> Vec<u8> {
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-        let address = sandbox.endpoint_url().replace("http://", "");
-        let mut stream = tokio::net::TcpStream::connect(&address)
-            .await
-            .expect("it listens");
-        let body = format!("Action={action}&Version=2014-10-31");
-        let request = format!(
-            "POST / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
-             Authorization: AWS4-HMAC-SHA256 Credential=AKIASANDBOXSANDBOX00/20260101/eu-west-1/rds/aws4_request, \
-             SignedHeaders=host, Signature=0\r\n\
-             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        stream.write_all(request.as_bytes()).await.expect("sent");
-        let mut whole = Vec::new();
-        stream.read_to_end(&mut whole).await.expect("answered");
-        let text = String::from_utf8(whole).expect("XML");
-        let (_, body) = text.split_once("\r\n\r\n").expect("a head and a body");
-        assert!(body.contains(action), "{text}");
-        body.as_bytes().to_vec()
-    }
-
-    #[test]
-    fn answers_of_the_rds_api() {
-        let seeds = block_on(async {
-            let mut scenario = Scenario::load("guide").expect("built in");
-            scenario.servers = false;
-            let sandbox = Sandbox::start(scenario).await.expect("a local RDS");
-            let mut seeds = Vec::new();
-            for action in [
-                "DescribeDBClusters",
-                "DescribeDBInstances",
-                "DescribeBlueGreenDeployments",
-                "DescribeEvents",
-            ] {
-                seeds.push(answer(&sandbox, action).await);
-            }
-            seeds
-        });
-        let seeds: Vec<&[u8]> = seeds.iter().map(Vec::as_slice).collect();
-        let current: Answer = Arc::default();
-        let url = api(Arc::clone(&current));
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        let config = runtime.block_on(
-            aws_config::defaults(BehaviorVersion::latest())
-                .credentials_provider(Credentials::new("AKIASANDBOXSANDBOX00", "x", None, None, "test"))
-                .region(Region::new("eu-west-1"))
-                .retry_config(RetryConfig::disabled())
-                .endpoint_url(&url)
-                .load(),
-        );
-        let subjects = [
-            Subject::Cluster("main-cluster".to_owned()),
-            Subject::Instance("main-instance-1".to_owned()),
-            Subject::Deployment("bgd-1".to_owned()),
-        ];
-        fuzz("answers", &seeds, |bytes| {
-            *current.lock().expect("not poisoned") = bytes.to_vec();
-            let request = RdsRequest {
-                subject: subjects[bytes.len() % 3].clone(),
-                target_version: None,
-                target_parameter_group: None,
-                endpoint_url: Some(url.clone()),
-            };
-            let look = collect(&config, &request);
-            let bounded = greenlight::edge::deadline::within(std::time::Duration::from_secs(4), look);
-            let _collected = runtime.block_on(bounded);
-        });
     }
 }

@@ -59,7 +59,11 @@ impl Finished {
                 .filter_map(|line| serde_json::from_str::<Line>(line).ok());
             for line in lines.filter(|l| l.schema == SCHEMA && l.question == question) {
                 let young = line.row.read_at.parse::<Timestamp>().is_ok_and(|at| at >= oldest);
-                let there = line.row.reports.iter().all(|name| folder.join(name).is_file());
+                let there = line
+                    .row
+                    .reports
+                    .iter()
+                    .all(|name| is_name(name) && folder.join(name).is_file());
                 // What could not be looked at is tried again.
                 if young && there && line.row.state != State::NotLookedAt {
                     rows.insert(line.row.arn.clone(), line.row);
@@ -94,5 +98,24 @@ impl Finished {
         let text = format!("\n{}", serde_json::to_string(&line).expect("texts are JSON"));
         let _one = self.writing.lock();
         files::append_to_own(&self.path, &text)
+    }
+}
+
+/// Whether it is the name of a file and leads nowhere else: whoever writes the record chooses what the summary links to.
+fn is_name(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    matches!(parts.next(), Some(std::path::Component::Normal(part)) if part == name) && parts.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_name;
+
+    #[test]
+    fn a_report_is_a_file_beside_the_summary() {
+        assert!(is_name("123456789012.eu-west-1.cluster.main.html"));
+        for name in ["", ".", "..", "../x.html", "/etc/passwd", "a/b", "a/", "./a"] {
+            assert!(!is_name(name), "{name}");
+        }
     }
 }
