@@ -189,7 +189,7 @@ fn take<T: DeserializeOwned>(
         out.more_in.push((database.map(str::to_owned), more));
     }
     for row in &rows.rows {
-        match T::deserialize(row) {
+        match row.read::<T>() {
             Ok(row) => out.rows.push((database.map(str::to_owned), row)),
             // Only a facts file that was edited or made by another greenlight gets here.
             Err(e) => out.unseen.push(unseen(

@@ -141,7 +141,7 @@ mod tests {
                     "flush_lag_seconds": null, "replay_lag_seconds": 0.5, "last_reply_seconds": 0.1,
                 });
                 let at = Timestamp::from_second(1_800_000_000 + second).expect("a moment");
-                (at, Lag::parse(&row).expect("a row of the probe"))
+                (at, Lag::parse(&row.into()).expect("a row of the probe"))
             })
             .collect()
     }

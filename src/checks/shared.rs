@@ -318,8 +318,8 @@ pub(super) fn literal(text: &str) -> String {
 
 impl Apply {
     /// A row of a lag sample.
-    pub(super) fn parse(row: &serde_json::Value) -> Option<Self> {
-        Self::deserialize(row).ok()
+    pub(super) fn parse(row: &crate::facts::Row) -> Option<Self> {
+        row.read().ok()
     }
 
     /// Errors since the counters were reset; none before 15, where nobody counted.
@@ -330,8 +330,8 @@ impl Apply {
 
 impl Lag {
     /// A row of a lag sample.
-    pub(super) fn parse(row: &serde_json::Value) -> Option<Self> {
-        Self::deserialize(row).ok()
+    pub(super) fn parse(row: &crate::facts::Row) -> Option<Self> {
+        row.read().ok()
     }
 
     fn positions(&self) -> Option<(Lsn, Lsn)> {

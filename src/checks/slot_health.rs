@@ -1,13 +1,12 @@
 //! Every slot of the deployment is read, and has kept its log.
 
-use serde::Deserialize as _;
-
 use super::{
     Ctx,
     shared::{self, Apply, Database, Slot},
     tables_on_green::Relation,
 };
 use crate::{
+    facts::Row,
     model::Side,
     verdict::{Finding, Judgement, Level, Verdict},
 };
@@ -77,7 +76,7 @@ fn is_empty(ctx: &Ctx<'_>, database: &str) -> bool {
     let probes = ctx.server(Side::Blue).ok().and_then(|s| s.databases.get(database)?.known());
     let relations = probes.and_then(|p| p.get(&ctx.probe_name("relations"))?.known());
     relations.is_some_and(|relations| {
-        let replicates = |row| Relation::deserialize(row).map_or(true, |r| r.replicates());
+        let replicates = |row: &Row| row.read::<Relation>().map_or(true, |r| r.replicates());
         relations.total == relations.rows.len() as u64 && !relations.rows.iter().any(replicates)
     })
 }

@@ -200,8 +200,8 @@ fn secrets(env: &Env, args: &[std::ffi::OsString]) {
 
 fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
     match command {
-        Command::Check(args) => block_on(check::run(*args, world)),
-        Command::Collect(args) => block_on(collect::run(*args, world)),
+        Command::Check(args) => block_on_one_thread(check::run(*args, world)),
+        Command::Collect(args) => block_on_one_thread(collect::run(*args, world)),
         Command::Fleet(args) => block_on(fleet::run(*args, world)),
         Command::Switchover(args) => switchover::run(*args, world),
         Command::Watch(args) => block_on(watch::run(*args, world)),
@@ -248,23 +248,38 @@ fn dispatch(command: Command, world: &World) -> Result<Exit, Failure> {
 
 /// Runs a command on the runtime; Ctrl-C ends it where nothing has been changed.
 fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
-    block_on_to_the_end(async {
-        tokio::select! {
-            outcome = command => outcome,
-            _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
-        }
-    })
+    block_on_to_the_end(unless_interrupted(command))
+}
+
+/// The same for a command that asks a lot and waits for answers: every answer that another thread has to be woken for costs as much as
+/// taking it in.
+fn block_on_one_thread(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    run_on(
+        tokio::runtime::Builder::new_current_thread(),
+        unless_interrupted(command),
+    )
+}
+
+async fn unless_interrupted(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    tokio::select! {
+        outcome = command => outcome,
+        _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
+    }
 }
 
 /// Runs a command on the runtime; Ctrl-C is its own business.
 fn block_on_to_the_end(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure {
-            exit: Exit::Fault,
-            message: format!("cannot start: {e}"),
-        })?;
+    run_on(tokio::runtime::Builder::new_multi_thread(), command)
+}
+
+fn run_on(
+    mut runtime: tokio::runtime::Builder,
+    command: impl Future<Output = Result<Exit, Failure>>,
+) -> Result<Exit, Failure> {
+    let runtime = runtime.enable_all().build().map_err(|e| Failure {
+        exit: Exit::Fault,
+        message: format!("cannot start: {e}"),
+    })?;
     let outcome = runtime.block_on(command);
     // A look-up of a name that hangs must not hold up the end.
     runtime.shutdown_background();

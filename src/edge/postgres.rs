@@ -218,7 +218,7 @@ async fn probe_of(client: &Client, look: Option<&Look>, query: &Query, evidence_
     };
     match serde_json::from_str::<Rows>(&text) {
         Ok(mut rows) => {
-            rows.rows.iter_mut().for_each(masking::row);
+            rows.rows.iter_mut().for_each(|row| row.change(masking::row));
             Fact::Known(rows)
         }
         Err(e) => Fact::unknown(Why::Error, format!("the server's answer is no JSON: {e}")),
@@ -284,7 +284,7 @@ fn to_inspect(databases: &Fact<Rows>) -> (Vec<DbName>, BTreeMap<DbName, Database
     let mut closed = BTreeMap::new();
     let rows = databases.known().map_or(&[][..], |rows| &rows.rows);
     for row in rows {
-        let Ok(database) = <Database as serde::Deserialize>::deserialize(row) else {
+        let Ok(database) = row.read::<Database>() else {
             continue;
         };
         // Templates hold nobody's data, and `rdsadmin` admits nobody but the service.
@@ -540,6 +540,8 @@ async fn connect_patiently(spec: &ConnectSpec, scarce: bool) -> Result<Session, 
 /// `server_version_num` from the settings, which is exact where the start-up message's text is decorated.
 fn server_version(probes: &BTreeMap<ProbeName, Fact<Rows>>) -> Option<PgVersion> {
     let rows = &probes.get("settings")?.known()?.rows;
-    let row = rows.iter().find(|r| r["name"] == "server_version_num")?;
-    Some(PgVersion::from_num(row["setting"].as_str()?.parse().ok()?))
+    let row = rows
+        .iter()
+        .find(|r| r.text("name").as_deref() == Some("server_version_num"))?;
+    Some(PgVersion::from_num(row.text("setting")?.parse().ok()?))
 }

@@ -71,9 +71,12 @@ pub fn set(facts: &mut Facts, name: &str, value: i64) {
     let Some(Fact::Known(rows)) = server.probes.get_mut("settings") else {
         return;
     };
-    let row = rows.rows.iter_mut().find(|row| row["name"] == name);
+    let row = rows
+        .rows
+        .iter_mut()
+        .find(|row| row.text("name").as_deref() == Some(name));
     if let Some(row) = row {
-        row["setting"] = value.to_string().into();
+        row.change(|row| row["setting"] = value.to_string().into());
     }
 }
 

@@ -403,8 +403,12 @@ fn publishes(facts: &Facts) -> bool {
         .blue
         .known()
         .and_then(|server| server.probes.get("settings")?.known());
-    let row = settings.and_then(|rows| rows.rows.iter().find(|row| row["name"] == "wal_level"));
-    row.is_none_or(|row| row["setting"] == "logical")
+    let row = settings.and_then(|rows| {
+        rows.rows
+            .iter()
+            .find(|row| row.text("name").as_deref() == Some("wal_level"))
+    });
+    row.is_none_or(|row| row.text("setting").as_deref() == Some("logical"))
 }
 
 fn blind(unseen: &Unseen) -> String {

@@ -142,8 +142,8 @@ impl Moment {
         let seen = facts.lag.iter().filter_map(|sample| sample.blue.known());
         let slots = seen
             .flat_map(|rows| &rows.rows)
-            .filter_map(|row| row["slot"].as_str());
-        let slots = slots.map(str::to_owned).collect();
+            .filter_map(|row| row.text("slot"));
+        let slots = slots.collect();
         let (series, looks) =
             earlier.map_or_else(Default::default, |earlier| (earlier.series, earlier.looks));
         Self {
@@ -396,6 +396,6 @@ fn rows<T: serde::de::DeserializeOwned>(
     let parsed = rows
         .rows
         .iter()
-        .map(|row| T::deserialize(row).map_err(|e| e.to_string()));
+        .map(|row| row.read::<T>().map_err(|e| e.to_string()));
     parsed.collect()
 }

@@ -81,7 +81,7 @@ pub(super) fn slots(rows: &Fact<Rows>) -> Option<Vec<Slot>> {
             .map(|n| u64::try_from(n).unwrap_or(0)),
         lag_seconds: row.get("replay_lag_seconds").and_then(Value::as_f64),
     };
-    Some(rows.rows.iter().map(slot).collect())
+    Some(rows.rows.iter().map(|row| slot(&row.value())).collect())
 }
 
 /// The slots as they were last seen.
