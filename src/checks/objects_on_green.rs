@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     model::Side,
-    verdict::{Finding, Judgement, Verdict},
+    verdict::{Finding, Judgement, Verdict, subject},
 };
 
 /// A row of the shared probe `objects`.
@@ -24,6 +24,19 @@ struct Object {
 }
 
 impl Object {
+    /// Why it cannot be compared, where it cannot: what is written out with its table's columns has no definition while that is locked.
+    fn unseen(&self, green: &Self) -> Option<&'static str> {
+        let written = ["index", "constraint", "view", "policy"].contains(&self.kind.as_str());
+        let side = match (&self.definition, &green.definition) {
+            _ if !written => return None,
+            (None, Some(_)) => "a session on blue has its table locked; look again when it is done",
+            (Some(_), None) => "a session on green has its table locked; look again when it is done",
+            (None, None) => "sessions on both sides have its table locked; look again when they are done",
+            (Some(_), Some(_)) => return None,
+        };
+        Some(side)
+    }
+
     /// How the sides differ, where that matters.
     fn difference(&self, green: &Self) -> Option<String> {
         if self.state == green.state {
@@ -76,7 +89,10 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             (Some(blue), Some(green)) => match blue.difference(green) {
                 Some(difference) => format!("{} {difference}", pair.name),
                 None => {
-                    same += 1;
+                    match blue.unseen(green) {
+                        Some(why) => judgement.unseen(subject(Some(&pair.database), &pair.name), why),
+                        None => same += 1,
+                    }
                     continue;
                 }
             },
