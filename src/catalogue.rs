@@ -113,6 +113,8 @@ pub struct Query {
     pub limit: Option<u64>,
     /// Any of which must hold for there to be rows; empty where it is always asked.
     pub only_if: Vec<&'static Condition>,
+    /// A shorter way to the same rows where none of them holds; without one there are none.
+    pub otherwise: Option<String>,
     /// A `select` without a final semicolon.
     pub sql: String,
 }
@@ -270,6 +272,7 @@ fn query(page: &str, default_name: &str, default_limit: u64, block: &Block) -> R
         when,
         limit: (limit > 0).then_some(limit),
         only_if,
+        otherwise: None,
         sql,
     })
 }
@@ -299,7 +302,15 @@ impl Page {
             match (section.as_str(), heading.strip_prefix("### ")) {
                 ("Query", _) => {
                     for block in blocks.iter().filter(|b| b.is("sql")) {
-                        queries.push(query(path, id, EVIDENCE_ROWS, block)?);
+                        let query = query(path, id, EVIDENCE_ROWS, block)?;
+                        if !block.is("sql otherwise") {
+                            queries.push(query);
+                            continue;
+                        }
+                        match queries.last_mut().filter(|q| !q.only_if.is_empty()) {
+                            Some(before) => before.otherwise = Some(query.sql),
+                            None => return Err(bad("otherwise: it follows a query with only-if".to_owned())),
+                        }
                     }
                 }
                 ("Scenarios", Some(name)) => scenarios.push(Scenario {
@@ -465,6 +476,13 @@ verdict = "fail"
                 .contains("levle")
         );
         assert!(Page::parse("schema/thing", &PAGE.replace("select 2", "select 2;")).is_err());
+        let after = |info: &str| Page::parse("schema/thing", &PAGE.replace(info, "sql otherwise"));
+        assert!(
+            after("sql probe=old when=\"<13\" limit=0").is_err(),
+            "there is no condition"
+        );
+        let page = after("sql probe=new when=\">=13\" only-if=\"functions, triggers\"");
+        assert!(page.is_err(), "the query before it has none");
         let unheard = Page::parse("schema/thing", &PAGE.replace("triggers", "trigers")).expect_err("a typo");
         assert!(unheard.to_string().contains("trigers"));
         assert!(Page::parse("schema/thing", PAGE.strip_prefix("+++\n").expect("a header")).is_err());

@@ -202,9 +202,15 @@ async fn probe_of(client: &Client, look: Option<&Look>, query: &Query, evidence_
         }
     });
     let whole = wrapped(&query.sql, limit);
+    let otherwise = query.otherwise.as_ref().map(|sql| wrapped(sql, limit));
     let answer = match look.filter(|_| !query.only_if.is_empty()) {
         None => ask(client, &whole).await,
-        Some(look) => match ask(client, &look.statement(&query.only_if, &whole)).await {
+        Some(look) => match ask(
+            client,
+            &look.statement(&query.only_if, &whole, otherwise.as_deref()),
+        )
+        .await
+        {
             // Perhaps the means are refused and not the question: then it is asked without them.
             Err(e) if e.code().is_some_and(conditional::refuses) => ask(client, &whole).await,
             answer => answer

@@ -149,6 +149,7 @@ impl Sampler {
                 when: None,
                 limit: None,
                 only_if: Vec::new(),
+                otherwise: None,
                 sql: POSITION_SQL.to_owned(),
             };
             queries.push((query.probe.clone(), query));

@@ -477,6 +477,7 @@ mod messages {
             when: None,
             limit: None,
             only_if: Vec::new(),
+            otherwise: None,
             sql: "select 1".to_owned(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()

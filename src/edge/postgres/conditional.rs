@@ -50,23 +50,35 @@ impl Look {
         &self.sql
     }
 
-    /// The query where one of the conditions holds, or where nobody looked; its only value is null where none does.
-    pub(super) fn statement(&self, conditions: &[&Condition], query: &str) -> String {
-        // A tag that the query does not contain.
-        let mut tag = "probe".to_owned();
-        while query.contains(&tag_of(&tag)) {
-            tag.push('_');
-        }
-        let tag = tag_of(&tag);
+    /// The query where one of the conditions holds, or where nobody looked. Where none does, it is `otherwise`, and without that the only value
+    /// is null.
+    pub(super) fn statement(
+        &self,
+        conditions: &[&Condition],
+        query: &str,
+        otherwise: Option<&str>,
+    ) -> String {
+        let otherwise = otherwise.map_or("null".to_owned(), run);
         let names: Vec<String> = conditions.iter().map(|c| format!("% {} %", c.name)).collect();
         format!(
-            "select case when s.seen like '{} %' and s.seen not like all ('{{{}}}'::text[]) then null \
-             else pg_catalog.query_to_xml({tag}{query}{tag}, true, true, '')::text end \
+            "select case when s.seen like '{} %' and s.seen not like all ('{{{}}}'::text[]) then {otherwise} else {} end \
              from (values (pg_catalog.current_setting('{SETTING}', true))) s(seen)",
             self.word,
-            names.join(",")
+            names.join(","),
+            run(query)
         )
     }
+}
+
+/// What runs a query that travels as a text.
+fn run(query: &str) -> String {
+    // A tag that the query does not contain.
+    let mut tag = "probe".to_owned();
+    while query.contains(&tag_of(&tag)) {
+        tag.push('_');
+    }
+    let tag = tag_of(&tag);
+    format!("pg_catalog.query_to_xml({tag}{query}{tag}, true, true, '')::text")
 }
 
 /// The names of the conditions that hold, with blanks around each. What is asked of one catalog shares a pass over it, in which a row that
@@ -165,9 +177,13 @@ mod tests {
     fn a_query_cannot_end_its_own_quotes() {
         let one = condition("one", None, "true");
         let look = Look::at(std::iter::once(&one)).expect("a look");
-        let sql = look.statement(&[&one], "select '$probe$', '$probe_$'");
+        let sql = look.statement(&[&one], "select '$probe$', '$probe_$'", Some("select 1"));
         assert!(
             sql.contains("$probe__$select '$probe$', '$probe_$'$probe__$"),
+            "{sql}"
+        );
+        assert!(
+            sql.contains("then pg_catalog.query_to_xml($probe$select 1$probe$, "),
             "{sql}"
         );
     }
