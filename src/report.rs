@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use std::collections::BTreeSet;
+
 use crate::{
     baseline::{Against, Since},
     checks::{self, Check},
@@ -201,6 +203,8 @@ pub struct Coverage {
     pub databases_seen: usize,
     /// Databases that there are, without templates and `rdsadmin`.
     pub databases: usize,
+    /// Databases by name: one that is on blue and green is one.
+    pub names: usize,
     /// Checks that were judged: passed or failed.
     pub judged: usize,
     /// Checks that could not be told.
@@ -490,17 +494,14 @@ fn waivers_check(policy: &Policy, problems: &[WaiverProblem]) -> CheckReport {
 
 fn coverage(facts: &Facts, checks: &[CheckReport]) -> Coverage {
     let servers = [Some(&facts.blue), facts.green.as_ref()];
-    let databases = || {
-        servers
-            .iter()
-            .flatten()
-            .filter_map(|s| s.known())
-            .flat_map(|s| s.databases.values())
-    };
+    let servers = || servers.iter().flatten().filter_map(|s| s.known());
+    let databases = || servers().flat_map(|s| s.databases.values());
+    let names: BTreeSet<_> = servers().flat_map(|s| s.databases.keys()).collect();
     let count = |wanted: fn(&Outcome) -> bool| checks.iter().filter(|c| wanted(&c.outcome)).count();
     Coverage {
         databases_seen: databases().filter(|d| matches!(d, Fact::Known(_))).count(),
         databases: databases().count(),
+        names: names.len(),
         judged: count(|o| matches!(o, Outcome::Passed { .. } | Outcome::Failed)),
         unknown: count(|o| matches!(o, Outcome::Unknown)),
         skipped: count(|o| matches!(o, Outcome::Skipped { .. })),

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     baseline::Since,
     checks,
-    report::{CheckReport, Headline, Outcome, ReportedFinding},
+    report::{CheckReport, Headline, Outcome, Report, ReportedFinding},
     verdict::Level,
 };
 
@@ -145,7 +145,7 @@ pub fn render(view: View<'_>) -> String {
                 || !summary::shown(c).is_empty()
                 || !summary::shown_unseen(c).is_empty()
         })
-        .map(|check| section(check, &mut budget))
+        .map(|check| section(report, check, &mut budget))
         .collect();
     let groups: BTreeSet<&'static str> = sections.iter().map(|s| s.group).collect();
     let page = Page {
@@ -226,7 +226,7 @@ fn chips(view: View<'_>) -> Vec<Chip> {
 }
 
 /// What and where with the evidence as a table, then why it matters, then how to fix it.
-fn section(check: &CheckReport, budget: &mut (usize, usize)) -> Section {
+fn section(report: &Report, check: &CheckReport, budget: &mut (usize, usize)) -> Section {
     let open = summary::shown(check);
     let worst = check.worst();
     let evidence: Vec<BTreeMap<String, String>> = open
@@ -249,7 +249,7 @@ fn section(check: &CheckReport, budget: &mut (usize, usize)) -> Section {
     let hidden = (open.len() - listed) as u64;
     let mut fixes = Vec::new();
     let mut left_out = 0;
-    for (database, texts) in summary::fixes(&open[..listed]) {
+    for (database, texts) in summary::fixes(report, &open[..listed]) {
         let mut block = String::new();
         for text in &texts {
             if text.len() + 1 > budget.1 {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     baseline::Since,
-    report::{CheckReport, Headline, Outcome, ReportedFinding},
+    report::{CheckReport, Headline, Outcome, Report, ReportedFinding},
     verdict::Level,
 };
 
@@ -51,7 +51,7 @@ pub fn render(view: View<'_>) -> String {
         }
         let mut left_out: Vec<&str> = Vec::new();
         for check in checks {
-            let text = section(check);
+            let text = section(report, check);
             if out.len() + text.len() > BUDGET {
                 left_out.push(check.id);
             } else {
@@ -92,7 +92,7 @@ fn has_news(check: &CheckReport) -> bool {
 }
 
 /// What, where, why it matters, how to fix it, in that order; evidence folded.
-fn section(check: &CheckReport) -> String {
+fn section(report: &Report, check: &CheckReport) -> String {
     let mut out = format!("\n#### {}: {}\n\n", code(check.id), escape(check.title));
     let open = summary::shown(check);
     let few = &open[..open.len().min(SHOWN)];
@@ -132,7 +132,7 @@ fn section(check: &CheckReport) -> String {
         let _ = writeln!(out, "- … and {} more not seen", unseen.len() - SHOWN);
     }
     let _ = writeln!(out, "\n**Why it matters:** {}", escape(check.effect));
-    let fixes = summary::fixes(few);
+    let fixes = summary::fixes(report, few);
     if !fixes.is_empty() {
         let many = fixes.iter().map(|(_, f)| f.len()).sum::<usize>() > 5;
         let open = if many { "" } else { " open" };

@@ -139,24 +139,31 @@ pub(super) fn place(finding: &ReportedFinding) -> String {
     format!("{}{side}", one_line(&finding.subject))
 }
 
-/// The fixes of findings, each once, under the database that they are for; none where all are for the same one.
-pub(super) fn fixes(findings: &[&ReportedFinding]) -> Vec<(Option<String>, Vec<String>)> {
+/// The fixes of findings, each once, under the database that they are for; none where the report is about a single one. Advice
+/// of which nothing is pasted holds for all of them and is said once as well.
+pub(super) fn fixes(report: &Report, findings: &[&ReportedFinding]) -> Vec<(Option<String>, Vec<String>)> {
+    let commands = || {
+        findings
+            .iter()
+            .filter_map(|f| f.fix.as_deref())
+            .flat_map(str::lines)
+    };
+    let only_advice = commands().all(|line| line.trim().is_empty() || line.starts_with("--"));
+    let named = !only_advice && report.coverage.names > 1;
     let mut by_database: Vec<(Option<String>, Vec<String>)> = Vec::new();
     let mut seen = BTreeSet::new();
     for finding in findings {
         let Some(fix) = finding.fix.as_deref().map(str::trim_end) else {
             continue;
         };
-        if !seen.insert((&finding.database, fix)) {
+        let database = finding.database.as_ref().filter(|_| named);
+        if !seen.insert((database, fix)) {
             continue;
         }
-        match by_database.iter_mut().find(|(d, _)| *d == finding.database) {
+        match by_database.iter_mut().find(|(d, _)| d.as_ref() == database) {
             Some((_, fixes)) => fixes.push(printable(fix)),
-            None => by_database.push((finding.database.clone(), vec![printable(fix)])),
+            None => by_database.push((database.cloned(), vec![printable(fix)])),
         }
-    }
-    if let [(database, _)] = by_database.as_mut_slice() {
-        *database = None;
     }
     by_database
 }
@@ -186,6 +193,14 @@ fn human(key: &str, value: &Value) -> String {
             _ => n.to_string(),
         },
         Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
+        // Statements are among them, which are set out over several lines.
+        Value::Array(values) => {
+            let texts = values.iter().map(|v| human(key, v));
+            texts
+                .map(|t| t.split_whitespace().collect::<Vec<_>>().join(" "))
+                .collect::<Vec<_>>()
+                .join("; ")
+        }
         other => other.to_string(),
     }
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     baseline::Since,
-    report::{CheckReport, Headline, Outcome, ReportedFinding},
+    report::{CheckReport, Headline, Outcome, Report, ReportedFinding},
     verdict::Level,
 };
 
@@ -41,7 +41,7 @@ pub fn render(view: View<'_>, style: Style) -> String {
                 &format!("{}S", level.to_string().to_uppercase()),
                 level_style(level),
             );
-            checks().for_each(|check| out.check(check));
+            checks().for_each(|check| out.check(view.report, check));
         }
     }
     out.unknown(view);
@@ -109,7 +109,7 @@ impl Text {
     }
 
     /// What and where for each finding, then once why it matters, then all fixes in one piece for pasting.
-    fn check(&mut self, check: &CheckReport) {
+    fn check(&mut self, report: &Report, check: &CheckReport) {
         let id = self.paint(BOLD, check.id);
         let title = wrap(check.title, self.style.width, 4 + check.id.len());
         let _ = writeln!(self.out, "\n  {id}  {title}");
@@ -121,7 +121,7 @@ impl Text {
         if hidden > 0 {
             self.line(
                 4,
-                &format!("… and {hidden} more (those that were collected: --format json)"),
+                &format!("… and {hidden} more (what was collected, with fixes: --format html or json)"),
             );
         }
         let unseen = summary::shown_unseen(check);
@@ -133,15 +133,15 @@ impl Text {
             self.labelled("", &format!("… and {} more", unseen.len() - SHOWN));
         }
         self.labelled("why", check.effect);
-        self.fixes(&open);
+        self.fixes(report, &open);
         self.labelled("more", &format!("greenlight explain {}", check.id));
     }
 
     /// A fix is for pasting: it is never broken, and each is there once, under the database that it is for.
-    fn fixes(&mut self, findings: &[&ReportedFinding]) {
+    fn fixes(&mut self, report: &Report, findings: &[&ReportedFinding]) {
         let few = &findings[..findings.len().min(SHOWN)];
         let mut label = "fix";
-        for (database, fixes) in summary::fixes(few) {
+        for (database, fixes) in summary::fixes(report, few) {
             let place = database.map(|d| format!("-- in database {}", one_line(&d)));
             for text in place.into_iter().chain(fixes) {
                 let painted = self.paint(DIM, &format!("{label:<9}"));
