@@ -1,5 +1,7 @@
 //! Every replicated table can replicate UPDATE and DELETE.
 
+use std::cmp::Reverse;
+
 use serde::Deserialize;
 
 use super::Ctx;
@@ -55,7 +57,11 @@ impl Table {
 
 pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     let mut judgement = Judgement::new();
-    let tables = ctx.rows::<Table>(Side::Blue, "");
+    let mut tables = ctx.rows::<Table>(Side::Blue, "");
+    // Whichever database they are in: a report shows the first ones.
+    tables
+        .rows
+        .sort_by_key(|(_, table)| Reverse((table.updates_and_deletes, table.estimated_rows)));
     judgement.more(tables.more);
     judgement.blind(tables.unseen);
     for (database, table) in tables.rows {
@@ -63,14 +69,13 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
         let mut finding = Finding::new(&table.table, format!("{what} {} {}", table.table, table.reason()))
             .in_database(database.as_deref())
             .on(Side::Blue)
-            .fix(table.fix())
-            .evidence("replica identity", table.identity.as_str());
+            .fix(table.fix());
         // -1: never analyzed, nobody knows.
         if table.estimated_rows >= 0 {
             finding = finding.evidence("estimated rows", table.estimated_rows);
         }
         if let Some(count) = table.updates_and_deletes {
-            finding = finding.evidence("updates and deletes so far", count);
+            finding = finding.evidence("updates and deletes", count);
         }
         judgement.find(finding);
     }
