@@ -21,12 +21,14 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
     let soon = ctx.facts.collected_at + jiff::SignedDuration::from_hours(30 * 24);
     let greens = green.into_iter().flat_map(|side| &side.instances);
     for instance in blue.instances.iter().chain(greens) {
-        if let Some(end) = instance.certificate_valid_till.filter(|end| *end < soon) {
-            judgement.find(
+        match instance.certificate_valid_till {
+            None => judgement.unseen(&instance.id, "the API gives no end of its server certificate"),
+            Some(end) if end < soon => judgement.find(
                 Finding::new(format!("{}/end", instance.id), format!("the server certificate of {} ends {end}", instance.id))
                     .on(Side::Rds)
                     .evidence("authority", instance.ca_certificate.as_deref()),
-            );
+            ),
+            Some(_) => {}
         }
     }
     for action in plane.known("pending_maintenance", &plane.rds.pending_maintenance)? {

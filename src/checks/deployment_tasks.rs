@@ -24,6 +24,9 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
         .find(|arn| arn.kind() == "db")
         .map_or("GREEN-INSTANCE", |arn| arn.name());
     let mut judgement = Judgement::new();
+    if deployment.tasks.is_empty() {
+        judgement.unseen(&deployment.id, "the API lists no tasks of the deployment");
+    }
     for task in &deployment.tasks {
         let message = match task.status.as_str() {
             "COMPLETED" => continue,

@@ -28,13 +28,15 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
         );
     }
     let forwarding = blue.cluster.as_ref().and_then(|c| c.global_write_forwarding.as_deref());
-    if let Some(status @ ("enabled" | "enabling")) = forwarding {
-        judgement.find(
+    match forwarding {
+        None | Some("disabled" | "disabling") => {}
+        Some(status @ ("enabled" | "enabling")) => judgement.find(
             Finding::new(blue.id(), "write forwarding is off on green until the switchover".to_owned())
                 .on(Side::Rds)
                 .at(Level::Notice)
                 .evidence("status", status),
-        );
+        ),
+        Some(other) => judgement.unseen(blue.id(), format!("whether it forwards writes is not known: its status is {other}")),
     }
     if ctx.situation.phase == Phase::Create && !global.others.is_empty() {
         let group = plane.target_group()?;

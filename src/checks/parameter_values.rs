@@ -2,10 +2,10 @@
 
 use super::{
     Ctx,
-    plane::{Plane, TargetGroup, answer, bare, is_on, is_set},
+    plane::{Plane, TargetGroup, answer, bare, is_default_group, is_on, is_set},
 };
 use crate::{
-    facts::rds::ParameterGroup,
+    facts::rds::{ParameterGroup, Topology},
     model::{Engine, Replication, Side},
     verdict::{Finding, Judgement, Level, Verdict},
 };
@@ -75,29 +75,50 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     answer(look(ctx))
 }
 
+/// A group and its key.
+type Group<'a> = (String, &'a ParameterGroup);
+
+/// The groups that give a side its values, the one that wins first: of an Aurora cluster the writer's own, then the
+/// cluster's. Nothing is set in a default group of the writer, whether it could be read or not.
+fn groups<'a>(plane: Plane<'a>, side: &Topology, key: String) -> Result<Vec<Group<'a>>, Verdict> {
+    let mut keys = Vec::new();
+    if side.cluster.is_some() {
+        keys.push(plane.writers_group_key(side)?);
+    }
+    keys.retain(|own| !is_default_group(own));
+    keys.push(key);
+    keys.into_iter()
+        .map(|key| plane.existing_group(&key).map(|group| (key, group)))
+        .collect()
+}
+
 fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
     let plane = Plane::of(ctx)?;
     let mut judgement = Judgement::new();
-    let blue = plane.blue_group_key()?;
-    weigh(ctx, plane, &mut judgement, Side::Blue, &blue, plane.blue_group()?);
-    match plane.target_group()? {
+    let blue = groups(plane, plane.blue()?, plane.blue_group_key()?)?;
+    weigh(ctx, plane, &mut judgement, Side::Blue, &blue);
+    let green = match (plane.target_group()?, plane.green_if_any()?) {
+        (TargetGroup::Green(key), Some(green)) => groups(plane, green, key)?,
         // Nothing is set in a default group.
-        group if group.is_default() => {}
-        // The same group was weighed as blue's; the rules for green hold all the same.
-        TargetGroup::Blue(key) | TargetGroup::Green(key) | TargetGroup::Named(key) => {
-            let group = plane.existing_group(&key)?;
-            weigh(ctx, plane, &mut judgement, Side::Green, &key, group);
-        }
-        TargetGroup::Default(_) => {}
-    }
+        (group, _) if group.is_default() => Vec::new(),
+        // The same groups were weighed as blue's; the rules for green hold all the same.
+        (TargetGroup::Blue(_), _) => blue,
+        (group, _) => match group.key() {
+            Some(key) => vec![(key.to_owned(), plane.existing_group(key)?)],
+            None => Vec::new(),
+        },
+    };
+    weigh(ctx, plane, &mut judgement, Side::Green, &green);
     Ok(judgement.done())
 }
 
-fn weigh(ctx: &Ctx<'_>, plane: Plane<'_>, judgement: &mut Judgement, side: Side, key: &str, group: &ParameterGroup) {
+fn weigh(ctx: &Ctx<'_>, plane: Plane<'_>, judgement: &mut Judgement, side: Side, groups: &[Group<'_>]) {
     for rule in RULES.iter().filter(|rule| rule.side == side && (rule.holds)(ctx)) {
-        let Some(parameter) = group.parameters.get(rule.name).filter(|p| is_set(p)) else {
-            continue;
-        };
+        let set = groups.iter().find_map(|(key, group)| {
+            let parameter = group.parameters.get(rule.name).filter(|p| is_set(p))?;
+            Some((key, parameter))
+        });
+        let Some((key, parameter)) = set else { continue };
         let value = parameter.value.as_deref().unwrap_or_default();
         if !(rule.harms)(value) {
             continue;

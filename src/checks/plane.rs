@@ -300,15 +300,25 @@ impl<'a> Plane<'a> {
     pub(super) fn value_of(self, side: &'a Topology, name: &str) -> Result<Option<&'a str>, Verdict> {
         let key = RdsFacts::group_key(side)
             .ok_or_else(|| Verdict::unknown("rds.parameter_groups", "the group's name is not known"))?;
-        if side.cluster.is_some()
-            && let Some(group) = side.writer().and_then(|w| w.parameter_groups.first())
-        {
-            let own = self.existing_group(&format!("instance:{}", group.name))?;
+        if side.cluster.is_some() {
+            let own = self.existing_group(&self.writers_group_key(side)?)?;
             if let Some(parameter) = own.parameters.get(name).filter(|p| is_set(p)) {
                 return Ok(parameter.value.as_deref());
             }
         }
         Ok(value(self.existing_group(&key)?, name))
+    }
+
+    /// The key of the group that the writer of an Aurora cluster has for itself. While RDS names no writer, as in the middle
+    /// of a failover or of a cluster that is being made, nobody knows whose group counts.
+    pub(super) fn writers_group_key(self, side: &Topology) -> Result<String, Verdict> {
+        let group = side.writer().and_then(|w| w.parameter_groups.first()).ok_or_else(|| {
+            Verdict::unknown(
+                format!("{}/writer", side.id()),
+                "RDS names no writer or not its parameter group, which may set other values than the cluster's",
+            )
+        })?;
+        Ok(format!("instance:{}", group.name))
     }
 
     /// The same for what green has or is to have. Before green is there only the group that it is to have is known.

@@ -27,6 +27,11 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
         }
     }
     let mut judgement = Judgement::new();
+    if ctx.situation.engine == Engine::Rds {
+        for instance in blue.instances.iter().filter(|i| i.allocated_storage_gib.is_none()) {
+            judgement.unseen(&instance.id, "the API does not give its storage, of which green needs as much again");
+        }
+    }
     let mut room = |name: &str, used: i64, more: i64, max: i64, unit: &str| {
         if used + more > max {
             judgement.find(

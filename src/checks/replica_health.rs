@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     facts::rds::Instance,
-    model::Side,
+    model::{Replication, Side},
     verdict::{Finding, Judgement, Level, Verdict},
 };
 
@@ -28,6 +28,12 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
     let blue = plane.blue()?;
     let green = plane.green_if_any()?;
     let mut judgement = Judgement::new();
+    // Physically green is a replica of blue, and a replica has such a status.
+    if let (Some(Replication::Physical), Some(first)) = (ctx.situation.replication, green.and_then(|g| g.instances.first()))
+        && !first.status_infos.iter().any(|info| info.kind == "read replication")
+    {
+        judgement.unseen(&first.id, "the API says nothing about its read replication");
+    }
     let primary = green.and_then(|side| side.instances.first()).map(|i| &i.id);
     let greens = green.into_iter().flat_map(|side| &side.instances);
     for instance in blue.instances.iter().chain(greens) {

@@ -33,7 +33,11 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
         let message = match roles(green).iter().find(same) {
             None => format!("{} is not attached to {}", role.arn, green.id()),
             Some(there) => match there.status.as_deref() {
-                Some("ACTIVE") | None => continue,
+                Some("ACTIVE") => continue,
+                None => {
+                    judgement.unseen(&role.arn, "the API does not say whether it can be used on green");
+                    continue;
+                }
                 Some(status) => format!("{} is attached to {} but {status}", role.arn, green.id()),
             },
         };

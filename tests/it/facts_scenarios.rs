@@ -203,6 +203,86 @@ fn every_scenario_comes_out_as_its_page_says() {
     assert!(wrong.is_empty(), "of {count} scenarios:\n{}", wrong.join("\n"));
 }
 
+/// Fields whose values AWS may add to at any time.
+const OPEN: [&str; 6] = [
+    "status",
+    "health",
+    "activity_stream",
+    "engine_mode",
+    "scalability_type",
+    "global_write_forwarding",
+];
+
+/// Puts a word that no API has ever said in the place of each open value of a patch, one at a time.
+fn with_unheard_of(patch: &Value) -> Vec<Value> {
+    fn walk(value: &Value, at: &str, found: &mut Vec<String>) {
+        let Value::Object(map) = value else {
+            if let Value::Array(items) = value {
+                let each = items.iter().enumerate();
+                each.for_each(|(i, item)| walk(item, &format!("{at}/{i}"), found));
+            }
+            return;
+        };
+        for (key, value) in map {
+            let at = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
+            match value.is_string() && OPEN.contains(&key.as_str()) {
+                true => found.push(at),
+                false => walk(value, &at, found),
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(patch, "", &mut found);
+    let change = |at: &String| {
+        let mut patch = patch.clone();
+        *patch.pointer_mut(at).expect("it was found there") = Value::from("unheard-of");
+        patch
+    };
+    found.iter().map(change).collect()
+}
+
+/// Where a value made a check fail, a value that this greenlight does not know may be as bad.
+#[test]
+fn an_unheard_of_value_never_passes() {
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for check in control_plane() {
+        for scenario in &check.page.scenarios {
+            let block = |words: &str| {
+                scenario
+                    .blocks
+                    .iter()
+                    .find(|b| b.is(words))
+                    .map_or("", |b| &b.text)
+            };
+            let expected: Expected =
+                toml::from_str(block("toml expect")).expect("the other test reads it too");
+            let setup: Setup = toml::from_str(block("toml scenario")).expect("the other test reads it too");
+            let patch = block("json facts");
+            if expected.verdict != "fail" || patch.is_empty() {
+                continue;
+            }
+            let patch: Value = serde_json::from_str(patch).expect("the other test reads it too");
+            for patch in with_unheard_of(&patch) {
+                count += 1;
+                let mut document = base(setup.base.as_deref().unwrap_or("aurora"));
+                merge(&mut document, &patch);
+                let facts = facts(&document);
+                let phase = setup.phase.or_else(|| check.page.header.phases.first().copied());
+                let verdict = check.judge(&facts, &Situation::of(&facts, phase), &policy(&facts));
+                if matches!(verdict, Verdict::Pass { .. }) {
+                    wrong.push(format!(
+                        "{}: {}: passes with {patch}",
+                        check.page.id, scenario.name
+                    ));
+                }
+            }
+        }
+    }
+    assert!(count > 20, "only {count} values were tried");
+    assert!(wrong.is_empty(), "of {count} values:\n{}", wrong.join("\n"));
+}
+
 /// The runner is of use only if it notices what is wrong.
 #[test]
 fn a_scenario_with_a_wrong_expectation_is_noticed() {
