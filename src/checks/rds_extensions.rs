@@ -1,6 +1,6 @@
 //! No extension is installed that RDS does not carry over the upgrade.
 
-use std::{collections::BTreeSet, sync::LazyLock};
+use std::{collections::{BTreeMap, BTreeSet}, sync::LazyLock};
 
 use serde::Deserialize;
 
@@ -99,7 +99,7 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     let target = ctx.situation.target.unwrap_or(PgVersion::major(crate::model::Newest::MAJOR));
     let source = ctx.situation.source.map_or(0, |source| source.major);
     let offered = offered(ctx, target);
-    let mut others = BTreeSet::new();
+    let mut others: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (database, extension) in extensions.rows {
         let finding = |level: Level, why: String| {
             Finding::new(&extension.extension, format!("extension {} {why}", extension.extension))
@@ -125,19 +125,36 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             // Part of PostgreSQL itself.
             None if extension.name == "plpgsql" => {}
             None => {
-                others.insert(extension.extension.clone());
+                others.entry(extension.extension.clone()).or_default().insert(extension.version.clone());
             }
         }
     }
-    let note = (!others.is_empty()).then(|| {
-        let names: Vec<String> = others.into_iter().collect();
-        format!(
-            "not compared with what {} {target} offers, which neither the parameter group nor greenlight's list tells: {}",
-            ctx.situation.engine,
-            names.join(", ")
-        )
-    });
-    judgement.done_with(note)
+    for (extension, versions) in others {
+        let engine = ctx.situation.engine;
+        let message = format!(
+            "whether {engine} {target} offers extension {extension} is told neither by green's parameter group nor by \
+             greenlight's lists"
+        );
+        let versions: Vec<String> = versions.into_iter().collect();
+        judgement.find(
+            Finding::new(extension, message)
+                .on(Side::Blue)
+                .at(Level::Notice)
+                .fix(format!("look it up: {}", page(engine)))
+                .evidence("installed", versions.join(", ")),
+        );
+    }
+    judgement.done()
+}
+
+/// AWS's table of extensions and their versions, by engine version.
+fn page(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Aurora => {
+            "https://docs.aws.amazon.com/AmazonRDS/latest/AuroraPostgreSQLReleaseNotes/AuroraPostgreSQL.Extensions.html"
+        }
+        _ => "https://docs.aws.amazon.com/AmazonRDS/latest/PostgreSQLReleaseNotes/postgresql-extensions.html",
+    }
 }
 
 #[cfg(test)]
