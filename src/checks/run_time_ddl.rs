@@ -48,7 +48,7 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
         let (level, message) = if most.calls >= REPEATED {
             (Level::Warning, format!("schema changes happen at run time: {} calls of {:?}", most.calls, most.query))
         } else {
-            (Level::Notice, format!("{} schema changes since the statistics were reset", statements.len()))
+            (Level::Notice, format!("schema changes since the statistics were reset: {}", statements.len()))
         };
         judgement.find(
             Finding::new("pg_stat_statements", message)
