@@ -3,14 +3,16 @@
 //!
 //! The way of the data: [`edge`] reads the RDS API and both databases into one [`facts::Facts`] document; the judges in
 //! [`checks`] turn it into verdicts; [`report`] applies policy and waivers; [`gate`] makes an exit code of it; `output`
-//! renders it. Only `edge` does I/O; everything between facts and report is pure, so that a saved document is judged the
-//! same way again.
+//! renders it. Only `edge` asks anybody and reads or writes what people give; the one file kept elsewhere is the journal of
+//! [`switchover`] and [`work`]. Everything between facts and report is pure, so that a saved document is judged the same way
+//! again.
 //!
 //! The library is documented for those who read the code; it is no stable interface. Stable are the command line, the
 //! exit codes, check ids, the configuration and the JSON formats.
 
 pub mod attest;
 pub mod baseline;
+mod bounded;
 pub mod catalogue;
 pub mod checks;
 pub mod cli;

@@ -8,7 +8,6 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{Failure, World, consent, drift, fleet, target};
 use crate::{
     cli::{PrepareArgs, PrepareFormat, SubjectArgs, TargetArgs},
-    drift::quote,
     edge::{
         clock,
         rds::{change::Changes, look::Lookout},
@@ -16,6 +15,7 @@ use crate::{
     },
     exit::Exit,
     facts::{Fact, Facts, rds::RdsFacts},
+    model::shell::quote,
     model::{Arn, PgVersion, Phase},
     plan,
     policy::Policy,

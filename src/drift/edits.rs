@@ -7,7 +7,7 @@ use super::{
     code::{Declared, Document, Kind, Language},
     property::{Property, Same, plain, tags},
 };
-use crate::model::Arn;
+use crate::model::{Arn, shell::quote};
 
 /// Where a live resource is, for commands.
 pub(super) struct There<'a> {
@@ -70,15 +70,6 @@ pub(super) fn edit<T>(
         }
         _ => edit(&declared.address, Some(name), format!("{name} = {value}")),
     })
-}
-
-/// A value for a shell.
-pub(crate) fn quote(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+".contains(c);
-    match !text.is_empty() && text.chars().all(plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', "'\\''")),
-    }
 }
 
 fn cdk_value(same: Same, cdk: &str, value: &Value, there: &There<'_>, member: bool) -> String {

@@ -21,7 +21,6 @@ use crate::{exit::Exit, facts::rds::RdsFacts};
 
 pub use ahead::{Ahead, CannotSay};
 pub use code::{BadCode, Document, Language};
-pub(crate) use edits::quote;
 pub use resolve::Surroundings;
 pub use template::template;
 pub use terraform::{plan, state};

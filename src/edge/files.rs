@@ -1,14 +1,18 @@
 //! Files: read whole, written whole, never without an end. What may hold names of databases is readable by its owner alone.
 
 use std::{
-    io::{self, Read, Write as _},
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
+
+use crate::bounded;
 
 /// Bytes of a file that is read whole: the facts of hundreds of thousands of tables.
 const LONGEST: u64 = 256 << 20;
 /// The same for what people write by hand, such as password files.
 const LONGEST_BY_HAND: u64 = 4 << 20;
+/// Said of what is longer.
+const NOT_READ: &str = "greenlight does not read";
 
 /// A file that could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -29,9 +33,9 @@ pub struct FileError {
 #[expect(clippy::disallowed_methods, reason = "this is the place that may")]
 pub fn read(path: &Path) -> Result<String, FileError> {
     let bytes = if path == Path::new("-") {
-        whole(io::stdin().lock(), LONGEST)
+        bounded::read(io::stdin().lock(), LONGEST, NOT_READ)
     } else {
-        std::fs::File::open(path).and_then(|file| whole(file, LONGEST))
+        std::fs::File::open(path).and_then(|file| bounded::read(file, LONGEST, NOT_READ))
     };
     let text = bytes.and_then(|bytes| {
         String::from_utf8(bytes)
@@ -50,21 +54,7 @@ pub fn read(path: &Path) -> Result<String, FileError> {
 /// Where it cannot be read, or is longer than anybody writes.
 #[expect(clippy::disallowed_methods, reason = "this is the place that may")]
 pub fn bytes_by_hand(path: &Path) -> io::Result<Vec<u8>> {
-    whole(std::fs::File::open(path)?, LONGEST_BY_HAND)
-}
-
-/// All there is, which may be `most` bytes: a device or a pipe may never end.
-fn whole(from: impl Read, most: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let read = from.take(most + 1).read_to_end(&mut bytes)?;
-    if read as u64 > most {
-        let why = format!(
-            "it is longer than {} MiB, which greenlight does not read",
-            most >> 20
-        );
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
-    }
-    Ok(bytes)
+    bounded::read(std::fs::File::open(path)?, LONGEST_BY_HAND, NOT_READ)
 }
 
 /// Reads a text file where there is one.

@@ -5,6 +5,7 @@ mod lsn;
 pub mod masking;
 mod names;
 pub mod secret;
+pub(crate) mod shell;
 pub mod shown;
 mod side;
 mod size;

@@ -8,7 +8,7 @@ use anstyle::Style as Ansi;
 
 use super::{Carried, Estimate, Groups, Plan, Step};
 use crate::{
-    drift::quote,
+    model::shell::quote,
     output::{Style, text::wrap},
 };
 

@@ -3,8 +3,8 @@
 use super::{Carried, Hop, Plan, Step, own_group};
 use crate::{
     checks::is_default_group,
-    drift::quote,
     facts::rds::{Instance, Topology},
+    model::shell::quote,
 };
 
 /// Assignments of one `modify-db-…-parameter-group` call: RDS takes at most twenty.

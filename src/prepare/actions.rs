@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{GroupWork, Kind, Preparation};
-use crate::{drift::quote, facts::rds::RdsFacts};
+use crate::{facts::rds::RdsFacts, model::shell::quote};
 
 /// Parameters of one call: RDS takes at most twenty.
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBClusterParameterGroup.html>

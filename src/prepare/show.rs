@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::{GroupWork, Preparation, Turn, commands};
 use crate::{
-    drift::quote,
     facts::rds::RdsFacts,
+    model::shell::quote,
     output::{
         Style,
         text::{count, wrap},

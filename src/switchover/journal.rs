@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 use super::lock::{FileLock, LockError, private};
 use super::record::{Actor, FORMAT, Header, KINDS, Record};
+use crate::bounded;
 
 /// What the first record has for `prev`.
 const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -238,7 +239,7 @@ impl<R: Kinds> Journal<R> {
             .open(path)
             .map_err(io)?;
         let lock = FileLock::take(path, by)?;
-        let bytes = whole(&file).map_err(io)?;
+        let bytes = all(&file).map_err(io)?;
         let log = parse_as(path, &bytes)?;
         if log.torn > 0 {
             file.set_len(log.length).map_err(io)?;
@@ -337,7 +338,7 @@ pub fn read(path: &Path) -> Result<Log, JournalError> {
 /// If it cannot be read or does not verify.
 pub fn read_as<R: Kinds>(path: &Path) -> Result<Log<R>, JournalError> {
     #[expect(clippy::disallowed_methods, reason = "the journal is a file of its own kind")]
-    let bytes = File::open(path).and_then(whole);
+    let bytes = File::open(path).and_then(all);
     let bytes = bytes.map_err(|source| JournalError::Io {
         path: path.into(),
         source,
@@ -345,15 +346,8 @@ pub fn read_as<R: Kinds>(path: &Path) -> Result<Log<R>, JournalError> {
     parse_as(path, &bytes)
 }
 
-/// All bytes of a journal; a file that somebody has put in its place may never end.
-fn whole(file: impl Read) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let read = file.take(LONGEST + 1).read_to_end(&mut bytes)?;
-    if read as u64 > LONGEST {
-        let why = format!("it is longer than {} MiB, which no journal is", LONGEST >> 20);
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
-    }
-    Ok(bytes)
+fn all(file: impl Read) -> io::Result<Vec<u8>> {
+    bounded::read(file, LONGEST, "no journal is")
 }
 
 /// Verifies the bytes of a journal. `path` is for messages only.

@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use serde_json::json;
 
 use super::world::{Real, Seen};
-use crate::model::shown::{self, in_line};
+use crate::model::{shell::quote, shown::in_line};
 use crate::{
     commands::{Failure, show},
     edge::terminal,
@@ -250,7 +250,7 @@ fn next(world: &Real<'_>, outcome: &Outcome, seen: Option<&Seen>, kept: &Kept<'_
     let ways = format!("{place}{}", ways(world));
     let again = format!(
         "greenlight switchover --deployment {id} --journal {}{ways}",
-        quoted(&kept.path.display().to_string())
+        quote(&kept.path.display().to_string())
     );
     let describe =
         format!("aws rds describe-blue-green-deployments --blue-green-deployment-identifier {id}{place}");
@@ -345,10 +345,10 @@ fn place(world: &Real<'_>) -> String {
     let card = &world.card;
     let mut place = format!(" --region {}", card.region);
     if let Some(profile) = &world.args.aws.profile {
-        place.push_str(&format!(" --profile {}", quoted(profile)));
+        place.push_str(&format!(" --profile {}", quote(profile)));
     }
     if let Some(url) = &card.endpoint_url {
-        place.push_str(&format!(" --endpoint-url {}", quoted(url)));
+        place.push_str(&format!(" --endpoint-url {}", quote(url)));
     }
     place
 }
@@ -378,19 +378,6 @@ fn ways(world: &Real<'_>) -> String {
         .filter_map(|(flag, value)| Some((flag, value?)));
     lists
         .chain(single)
-        .map(|(flag, value)| format!(" {flag} {}", quoted(&value)))
+        .map(|(flag, value)| format!(" {flag} {}", quote(&value)))
         .collect()
-}
-
-/// For a POSIX shell.
-fn quoted(text: &str) -> String {
-    let plain = !text.is_empty()
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c));
-    if plain {
-        shown::quoted(text)
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
 }
