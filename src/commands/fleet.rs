@@ -412,6 +412,11 @@ pub(super) fn api_facts(
     }
 }
 
+/// What the names of reports are made of.
+fn fits_a_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')
+}
+
 /// Writes the full report in each format; returns the files' names.
 fn write(
     folder: &Path,
@@ -432,9 +437,13 @@ fn write(
     };
     let mut names = Vec::new();
     for format in formats {
-        // Identifiers of RDS are letters, digits and hyphens: they are names of files as they are.
+        // Identifiers of RDS are letters, digits and hyphens: they are names of files as they are. Of others nothing is left that
+        // leads elsewhere.
         let stem = format!("{}.{}.{}.{}", row.account, row.region, row.kind, row.name);
-        let stem = stem.replace(['/', '\\'], "_");
+        let stem: String = stem
+            .chars()
+            .map(|c| if fits_a_name(c) { c } else { '_' })
+            .collect();
         let name = format!("{stem}.{}", format.extension());
         let text = output::render(*format, view, plain);
         files::write(&folder.join(&name), &text).map_err(|e| e.to_string())?;

@@ -77,7 +77,7 @@ pub fn markdown(fleet: &Fleet) -> String {
             cell(&row.account),
             cell(&row.region),
             cell(&table::way(row)),
-            until.unwrap_or_default(),
+            cell(&until.unwrap_or_default()),
             cell(&table::why(row)),
         );
     }

@@ -101,10 +101,9 @@ impl Finished {
     }
 }
 
-/// Whether it is the name of a file and leads nowhere else: whoever writes the record chooses what the summary links to.
+/// Whether it is a name that [`super::write`] gives and leads nowhere else: whoever writes the record chooses what the summary links to.
 fn is_name(name: &str) -> bool {
-    let mut parts = Path::new(name).components();
-    matches!(parts.next(), Some(std::path::Component::Normal(part)) if part == name) && parts.next().is_none()
+    !name.is_empty() && !name.starts_with('.') && name.chars().all(super::fits_a_name)
 }
 
 #[cfg(test)]
@@ -114,7 +113,18 @@ mod tests {
     #[test]
     fn a_report_is_a_file_beside_the_summary() {
         assert!(is_name("123456789012.eu-west-1.cluster.main.html"));
-        for name in ["", ".", "..", "../x.html", "/etc/passwd", "a/b", "a/", "./a"] {
+        for name in [
+            "",
+            ".",
+            "..",
+            "../x.html",
+            "/etc/passwd",
+            "a/b",
+            "a/",
+            "./a",
+            "a)b",
+            "a b",
+        ] {
             assert!(!is_name(name), "{name}");
         }
     }
