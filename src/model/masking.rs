@@ -173,9 +173,12 @@ pub fn text(text: &str) -> String {
 /// `password=`.
 pub fn passwords(text: &str) -> impl Iterator<Item = &str> {
     let user = text.rsplit_once('@').map_or("", |(user, _)| user);
-    let in_url = user
-        .match_indices(':')
-        .map(|(at, _)| user[at + 1..].trim_start_matches('/'));
+    let in_url = user.match_indices(':').filter_map(|(at, _)| {
+        let found = &user[at + 1..];
+        let behind_scheme = found.trim_start_matches('/');
+        // Behind a scheme comes a user first.
+        (found == behind_scheme || behind_scheme.contains(':')).then_some(behind_scheme)
+    });
     let behind = text.match_indices("password=").map(|(at, key)| {
         let value = &text[at + key.len()..];
         match value.strip_prefix('\'') {
@@ -276,6 +279,7 @@ mod tests {
     fn passwords_are_found_in_what_was_meant_for_a_connection_string() {
         for (text, found) in [
             ("postgres://me:pw@h/x", vec!["me:pw", "pw"]),
+            ("postgres://me@h/x", vec![]),
             ("postgres:/me:p@w@h", vec!["me:p@w", "p@w"]),
             ("host=h password=pw x", vec!["pw"]),
             ("host=h password='p w' x", vec!["p w"]),
