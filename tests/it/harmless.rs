@@ -197,6 +197,49 @@ fn statement(rest: &str) -> Option<&str> {
     None
 }
 
+/// The role that `greenlight sql-role` makes reads every fact of every check, on each major.
+#[test]
+fn the_printed_role_reads_all_on_every_major() {
+    std::thread::scope(|all| {
+        for majors in [[11, 12, 13, 14], [15, 16, 17, 18]] {
+            all.spawn(move || {
+                for major in majors {
+                    block_on(as_the_printed_role(major));
+                }
+            });
+        }
+    });
+}
+
+async fn as_the_printed_role(major: u32) {
+    let server = Server::start(ServerOptions::new(major).logical())
+        .await
+        .expect("a server");
+    for sql in ["create database app", "create database other"] {
+        server.execute("postgres", sql).await.expect(sql);
+    }
+    server.execute("app", THINGS).await.expect("things to look at");
+    let here = tempfile::tempdir().expect("a folder");
+    let printed = greenlight(here.path(), &["sql-role"], &[]).stdout;
+    // The sandbox's databases are nobody's but the superuser's, who runs it; the password is set as its note says.
+    let sql: String = printed
+        .lines()
+        .filter(|line| !line.starts_with('\\'))
+        .collect::<Vec<_>>()
+        .join("\n");
+    server
+        .execute("postgres", &sql)
+        .await
+        .unwrap_or_else(|e| panic!("{major}: {e}: {sql}"));
+    let password = format!(
+        "alter role greenlight password {}",
+        sandbox::pg::literal(PASSWORD)
+    );
+    server.execute("postgres", &password).await.expect("a password");
+    let facts = facts(&server).await;
+    assert_eq!(unknown(&facts), Vec::<String>::new(), "on {major}");
+}
+
 /// EXCLUSIVE lets nothing pass but ACCESS SHARE: with every table and every catalogue so locked, a run that reads all
 /// facts has taken no stronger lock anywhere. <https://www.postgresql.org/docs/current/explicit-locking.html>
 #[test]

@@ -29,7 +29,7 @@ use sandbox::pg::{Server, block_on};
 
 use crate::{
     cli::greenlight,
-    support::{ASKING_AWS, AWS, PASSWORD, checking_role},
+    support::{ASKING_AWS, AWS, PASSWORD, checking_role, stub},
     tls::certificates::Authority,
 };
 
@@ -389,6 +389,125 @@ fn plain_http_leaves_the_machine_in_no_command() {
             .collect();
         let ran = greenlight(here.path(), subject, &env);
         assert_eq!(ran.code, 2, "profile: {subject:?}: {}", ran.stderr);
+    }
+}
+
+/// A pull request can put any file into the folder that a pipeline works in. Of all that are read by such names at home, none is read
+/// there: no program is started, no password given away, no server asked.
+#[test]
+fn nothing_but_a_policy_is_read_from_the_folder() {
+    let here = tempfile::tempdir().expect("a folder");
+    let home = tempfile::tempdir().expect("a home");
+    let mark = here.path().join("ran");
+    let run = format!("touch {}", mark.display());
+    let aws = format!(
+        "[default]\nregion = eu-west-1\ncredential_process = /bin/sh -c '{run}'\nendpoint_url = http://127.0.0.1:1\n"
+    );
+    let write = |name: &str, text: &str| {
+        let path = here.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(&path, text).expect("written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("private");
+    };
+    for name in [
+        ".aws/config",
+        ".aws/credentials",
+        "config",
+        "credentials",
+        "aws.toml",
+    ] {
+        write(name, &aws);
+    }
+    for name in [".pgpass", "pgpass"] {
+        write(name, "*:*:*:*:planted-in-the-folder\n");
+    }
+    for name in [".pg_service.conf", "pg_service.conf"] {
+        write(name, "[it]\nhost=127.0.0.1\nport=1\nuser=me\n");
+    }
+    for name in [".env", ".greenlightrc", ".psqlrc", "greenlight.yaml"] {
+        write(
+            name,
+            "PGPASSWORD=planted-in-the-folder\nAWS_ENDPOINT_URL=http://127.0.0.1:1\n",
+        );
+    }
+    let env = [
+        ("HOME", home.path().to_str().expect("UTF-8")),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+    ];
+    let ran = greenlight(
+        here.path(),
+        &["check", "--cluster", "main", "--region", "eu-west-1"],
+        &env,
+    );
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains("no AWS credentials"), "{}", ran.stderr);
+    let ran = greenlight(here.path(), &["check", "--blue-url", "service=it"], &env);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(!mark.exists(), "a program of the folder was run");
+    // A server that asks for a password gets none.
+    let said = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let heard = std::sync::Arc::clone(&said);
+    let server = stub(move |mut stream| {
+        let mut bytes = [0; 4096];
+        let _startup = stream.read(&mut bytes);
+        let _asked = stream.write_all(b"R\0\0\0\x08\0\0\0\x03");
+        if let Ok(n) = stream.read(&mut bytes) {
+            heard.lock().expect("not poisoned").extend_from_slice(&bytes[..n]);
+        }
+    });
+    let url = format!("postgres://me@{server}/app?sslmode=disable");
+    let ran = greenlight(here.path(), &["check", "--blue-url", &url], &env);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    let said = said.lock().expect("not poisoned").clone();
+    assert!(!String::from_utf8_lossy(&said).contains("planted"));
+}
+
+/// The user's own configuration may name a program or a portal, as for every tool of AWS; what it fetches goes by https all the same.
+#[test]
+fn a_hostile_aws_configuration_sends_nothing_by_plain_http() {
+    let here = tempfile::tempdir().expect("a folder");
+    let file = here.path().join("config");
+    let env = [
+        ("AWS_CONFIG_FILE", file.to_str().expect("UTF-8")),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("AWS_REGION", "eu-west-1"),
+        ("PATH", "/usr/bin:/bin"),
+    ];
+    let keys = "aws_access_key_id = AKIASANDBOXSANDBOX00\naws_secret_access_key = opens-nothing\n";
+    let role = "role_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\n";
+    for (name, text, says) in [
+        (
+            "services",
+            format!("[default]\n{keys}services = s\n[services s]\nrds =\n  endpoint_url = http://10.0.0.1\n"),
+            "plain http",
+        ),
+        (
+            "a role by STS",
+            format!(
+                "[default]\n{role}services = s\n[profile base]\n{keys}[services s]\nsts =\n  endpoint_url = http://10.0.0.1\n"
+            ),
+            "plain http",
+        ),
+        (
+            "a program that fails",
+            "[default]\ncredential_process = /bin/sh -c 'echo planted-in-a-program; exit 3'\n".to_owned(),
+            "credential",
+        ),
+        (
+            "a program that prints no JSON",
+            "[default]\ncredential_process = /bin/echo planted-in-a-program\n".to_owned(),
+            "credential",
+        ),
+    ] {
+        std::fs::write(&file, text).expect("written");
+        let ran = greenlight(
+            here.path(),
+            &["check", "--cluster", "main", "--deadline", "10s", "-vvv"],
+            &env,
+        );
+        assert!(matches!(ran.code, 2 | 3), "{name}: {} {}", ran.code, ran.stderr);
+        assert!(ran.stderr.contains(says), "{name}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("planted"), "{name}: {}", ran.stderr);
     }
 }
 
