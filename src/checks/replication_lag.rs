@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     Ctx,
-    shared::{Lag, Pace},
+    shared::{Lag, Pace, Session},
 };
 use crate::{
     model::{Side, size},
@@ -122,7 +122,38 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             );
         }
     }
+    applying(ctx, &mut judgement);
     judgement.done_with(notes.join(", "))
+}
+
+/// Workers of green that have been at one transaction for longer than lag may be. No position shows it: a slot confirms what its
+/// worker has *received*, so that a transaction of any size is next to nothing behind for as long as green is at it.
+fn applying(ctx: &Ctx<'_>, judgement: &mut Judgement) {
+    let workers = match Session::applying(ctx) {
+        Ok(workers) => workers,
+        Err(unseen) => return judgement.blind(unseen),
+    };
+    let most = ctx.policy.thresholds.max_lag_seconds;
+    let mut longest: BTreeMap<String, f64> = BTreeMap::new();
+    for worker in workers {
+        let seconds = worker.transaction_seconds.unwrap_or(0.0);
+        if seconds > most {
+            let entry = longest.entry(worker.database.unwrap_or_default()).or_default();
+            *entry = entry.max(seconds);
+        }
+    }
+    for (database, seconds) in longest {
+        let message = format!("green has been applying one transaction in database {database} for {seconds:.0} s (at most {most} s)");
+        judgement.find(
+            Finding::new(format!("transaction in {database}"), message)
+                .on(Side::Green)
+                .fix(
+                    "-- wait until green has applied it; where it waits for a lock of another session, pg_stat_activity of green \
+                     says so (wait_event_type)",
+                )
+                .evidence("seconds in transaction", seconds.round()),
+        );
+    }
 }
 
 #[cfg(test)]

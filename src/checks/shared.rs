@@ -438,6 +438,22 @@ impl Session {
     /// # Errors
     /// Where they are not known, or hidden from the role.
     pub(super) fn of(ctx: &Ctx<'_>, side: Side) -> Result<(Vec<Self>, u64), Vec<Unseen>> {
+        let (mut sessions, more) = Self::seen(ctx, side)?;
+        sessions.retain(|s| !s.own && !s.applies() && s.kind.as_deref() != Some("walsender"));
+        Ok((sessions, more))
+    }
+
+    /// Green's workers of logical replication that are in a transaction.
+    ///
+    /// # Errors
+    /// Where sessions are not known, or hidden from the role.
+    pub(super) fn applying(ctx: &Ctx<'_>) -> Result<Vec<Self>, Vec<Unseen>> {
+        let (mut sessions, _) = Self::seen(ctx, Side::Green)?;
+        sessions.retain(Self::applies);
+        Ok(sessions)
+    }
+
+    fn seen(ctx: &Ctx<'_>, side: Side) -> Result<(Vec<Self>, u64), Vec<Unseen>> {
         let sessions = ctx.rows::<Self>(side, "sessions");
         if !sessions.unseen.is_empty() {
             return Err(sessions.unseen);
@@ -448,13 +464,14 @@ impl Session {
                 why: "other sessions are hidden: grant pg_monitor to the checking role".to_owned(),
             }]);
         }
-        let replication = |kind: &str| kind == "walsender" || kind.starts_with("logical replication");
-        let others = sessions
-            .rows
-            .into_iter()
-            .map(|(_, s)| s)
-            .filter(|s| !s.own && !s.kind.as_deref().is_some_and(replication));
-        Ok((others.collect(), sessions.more))
+        Ok((sessions.rows.into_iter().map(|(_, s)| s).collect(), sessions.more))
+    }
+
+    /// Whether it is a worker of logical replication, by whichever name the major has for it.
+    fn applies(&self) -> bool {
+        self.kind
+            .as_deref()
+            .is_some_and(|kind| kind.starts_with("logical replication"))
     }
 
     /// `session 4711 of app (psql)`.
