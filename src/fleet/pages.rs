@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use askama::Template;
 
 use super::{Fleet, Row, State, table};
-use crate::output::{html::hash, text::one_line};
+use crate::{
+    model::shown::even,
+    output::{html::hash, text::one_line},
+};
 
 const STYLE: &str = include_str!("../../templates/report.css");
 const OWN_STYLE: &str = include_str!("../../templates/fleet.css");
@@ -68,7 +71,7 @@ pub fn markdown(fleet: &Fleet) -> String {
         let report = row
             .reports
             .first()
-            .map_or(String::new(), |file| format!("[report]({file})"));
+            .map_or(String::new(), |file| format!("[report]({})", link(file)));
         let _ = writeln!(
             out,
             "| {} | {} | {} {} | {} | {} | {} | {report} |",
@@ -80,6 +83,20 @@ pub fn markdown(fleet: &Fleet) -> String {
             cell(&until.unwrap_or_default()),
             cell(&table::why(row)),
         );
+    }
+    out
+}
+
+/// The name of a file as the aim of a link: what is not plain is encoded (RFC 3986).
+fn link(file: &str) -> String {
+    let mut out = String::with_capacity(file.len());
+    for byte in file.bytes() {
+        match byte {
+            b'-' | b'_' | b'.' | b'/' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => out.push(char::from(byte)),
+            byte => {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
     }
     out
 }
@@ -236,7 +253,8 @@ pub fn html(fleet: &Fleet) -> String {
         style_hash: hash(&style),
         style,
     };
-    page.render().expect("the template fills")
+    // Names of RDS and rows of an earlier run stand in many places of the page.
+    even(&page.render().expect("the template fills"))
 }
 
 #[cfg(test)]
@@ -248,5 +266,7 @@ mod tests {
         assert_eq!(field("a,\"b\""), "\"a,\"\"b\"\"\"");
         assert_eq!(field("=1+1"), "'=1+1");
         assert_eq!(cell("a|b`c"), "a\\|b\\`c");
+        assert_eq!(link("main-1.html"), "main-1.html");
+        assert_eq!(link("a) [b](x\n"), "a%29%20%5Bb%5D%28x%0A");
     }
 }

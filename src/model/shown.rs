@@ -26,9 +26,16 @@ pub fn printable(text: &str) -> String {
                 out.push('\u{FFFD}');
             }
         }
-        out.extend(line.chars().map(|c| if is_odd(c) { '\u{FFFD}' } else { c }));
+        out.push_str(&even(line));
     }
     out
+}
+
+/// The text with each odd character replaced and nothing else changed: for a whole page, whose lines are our own.
+pub fn even(text: &str) -> String {
+    text.chars()
+        .map(|c| if is_odd(c) { '\u{FFFD}' } else { c })
+        .collect()
 }
 
 /// The text within a sentence of ours: in one line, without odd characters.

@@ -152,11 +152,22 @@ async fn read_start(mut pipe: impl AsyncRead + Unpin, most: usize) -> Vec<u8> {
 
 /// Standard error as a tail for a message, in one line and without any line of standard output.
 fn shown(error: &[u8], output: &[u8]) -> String {
+    if output.len() >= MOST_OUTPUT {
+        // The end of its last line is not known here, and may be on standard error.
+        return "; it printed too much for its standard error to be shown".to_owned();
+    }
+    let cut = error.len() >= MOST_ERROR;
     let output = String::from_utf8_lossy(output);
     let mut lines: Vec<&str> = output.lines().map(str::trim).collect();
     // The longer one first, where one is part of another.
     lines.sort_unstable_by_key(|line| std::cmp::Reverse(line.len()));
-    let error = String::from_utf8_lossy(error).into_owned();
+    let mut error = String::from_utf8_lossy(error).into_owned();
+    if cut {
+        // What was cut in the middle of a line is not found whole.
+        error.truncate(error.trim_end_matches('\u{FFFD}').len());
+        let begun = lines.iter().map(|line| begun_at_the_end(line, &error)).max();
+        error.truncate(error.len() - begun.unwrap_or_default());
+    }
     let text = lines
         .into_iter()
         .fold(error, |text, line| Secret::new(line).scrub(&text));
@@ -169,6 +180,14 @@ fn shown(error: &[u8], output: &[u8]) -> String {
     } else {
         format!("; it said: {}", line.join(" "))
     }
+}
+
+/// Bytes at the end of `text` with which `line` begins.
+fn begun_at_the_end(line: &str, text: &str) -> usize {
+    let ends = line.char_indices().map(|(at, c)| at + c.len_utf8());
+    ends.filter(|end| text.ends_with(&line[..*end]))
+        .last()
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -256,6 +275,18 @@ mod tests {
         let message = sh("printf '\\377planted\\n'").await.expect_err("not UTF-8");
         assert!(
             message.contains("not UTF-8") && !message.contains("planted"),
+            "{message}"
+        );
+        // Cut in the middle, where 2 KiB of standard error end.
+        let long =
+            "echo planted-long; head -c 2041 /dev/zero | tr '\\0' x >&2; echo planted-long >&2; exit 7";
+        let message = sh(long).await.expect_err("fails");
+        assert!(message.ends_with("xxx"), "{message}");
+        let message = sh("yes planted | head -c 70000; echo planted >&2; exit 7")
+            .await
+            .expect_err("fails");
+        assert!(
+            message.ends_with("too much for its standard error to be shown"),
             "{message}"
         );
         let message = sh("kill -9 $$").await.expect_err("killed");
