@@ -184,10 +184,8 @@ fn shown(error: &[u8], output: &[u8]) -> String {
 
 /// Bytes at the end of `text` with which `line` begins.
 fn begun_at_the_end(line: &str, text: &str) -> usize {
-    let ends = line.char_indices().map(|(at, c)| at + c.len_utf8());
-    ends.filter(|end| text.ends_with(&line[..*end]))
-        .last()
-        .unwrap_or_default()
+    let mut ends = line.char_indices().map(|(at, c)| at + c.len_utf8()).rev();
+    ends.find(|end| text.ends_with(&line[..*end])).unwrap_or_default()
 }
 
 #[cfg(test)]
