@@ -6,24 +6,30 @@ use crate::{
     verdict::{Finding, Judgement, Level, Verdict},
 };
 
-/// Errors that this run saw happen: the counters of the last look less those of the first.
-fn new_errors(ctx: &Ctx<'_>, subscription: &Apply) -> i64 {
-    let counts: Vec<i64> = ctx
-        .facts
-        .lag
-        .iter()
+/// The same subscription at each look at the lag.
+fn looks(ctx: &Ctx<'_>, subscription: &Apply) -> Vec<Apply> {
+    let samples = ctx.facts.lag.iter();
+    samples
         .filter_map(|sample| sample.green.known())
         .filter_map(|rows| {
             let rows = rows.rows.iter().filter_map(Apply::parse);
             rows.into_iter()
                 .find(|a| a.name == subscription.name && a.database == subscription.database)
-                .map(|a| a.errors())
         })
-        .collect();
-    match (counts.first(), counts.last()) {
-        (Some(first), Some(last)) => last - first,
+        .collect()
+}
+
+/// Errors that this run saw happen: the counters of the last look less those of the first.
+fn new_errors(looks: &[Apply]) -> i64 {
+    match (looks.first(), looks.last()) {
+        (Some(first), Some(last)) => last.errors() - first.errors(),
         _ => 0,
     }
+}
+
+/// Whether the worker was another at one look than at the next, or was missing: it ends and is started anew.
+fn restarts(looks: &[Apply]) -> bool {
+    looks.windows(2).any(|pair| pair[0].pid != pair[1].pid)
 }
 
 pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
@@ -57,6 +63,7 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
                     .evidence("seconds since the last message", subscription.last_message_seconds),
             );
         };
+        let looks = looks(ctx, &subscription);
         let log = "-- read green's log: the apply worker says there why it stops (duplicate key, missing column, …)";
         if !subscription.enabled {
             finding(
@@ -66,7 +73,7 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             );
         } else if subscription.pid.is_none() {
             finding(format!("subscription {name} has no apply worker"), Level::Blocker, log);
-        } else if new_errors(ctx, &subscription) > 0 {
+        } else if new_errors(&looks) > 0 || restarts(&looks) {
             finding(format!("the apply worker of {name} fails again and again"), Level::Blocker, log);
         } else if subscription.errors() > 0 {
             finding(
