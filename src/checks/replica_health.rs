@@ -28,12 +28,6 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
     let blue = plane.blue()?;
     let green = plane.green_if_any()?;
     let mut judgement = Judgement::new();
-    // Physically green is a replica of blue, and a replica has such a status.
-    if let (Some(Replication::Physical), Some(first)) = (ctx.situation.replication, green.and_then(|g| g.instances.first()))
-        && !first.status_infos.iter().any(|info| info.kind == "read replication")
-    {
-        judgement.unseen(&first.id, "the API says nothing about its read replication");
-    }
     let primary = green.and_then(|side| side.instances.first()).map(|i| &i.id);
     let greens = green.into_iter().flat_map(|side| &side.instances);
     for instance in blue.instances.iter().chain(greens) {
@@ -51,5 +45,13 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
             );
         }
     }
-    Ok(judgement.done())
+    // Physically green is a replica of blue; whether RDS gives it a status as it does others is not documented.
+    let silent = green
+        .filter(|_| ctx.situation.replication == Some(Replication::Physical))
+        .and_then(|side| side.instances.first())
+        .filter(|first| !first.status_infos.iter().any(|info| info.kind == "read replication"));
+    Ok(match silent {
+        Some(first) => judgement.done_with(format!("RDS says nothing about the replication of {}", first.id)),
+        None => judgement.done(),
+    })
 }
