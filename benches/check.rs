@@ -7,7 +7,7 @@
 //! another build, such as the release's with this profile's servers.
 //!
 //! What decides the ratio to (a): a start of `psql` with its one query takes about 30 ms of processor time, 24 of them the program's own
-//! and 6 the server's, and keeps one core busy. A database costs greenlight's server about 25 to 30 ms, 6 of them for the session, the rest for
+//! and 6 the server's, and keeps one core busy. A database costs greenlight's server about 20 ms, 6 of them for the session, the rest for
 //! planning each probe once while the session's catalog caches fill; both cores work on that at the same time. A database with functions, views and
 //! triggers costs up to twice as much, since fewer probes are spared by their conditions. `probes.rs` shows where the time goes.
 //!
