@@ -115,7 +115,14 @@ fn explain<E: ProvideErrorMetadata + std::error::Error + 'static, R: std::fmt::D
     error: &SdkError<E, R>,
 ) -> (String, Option<&'static str>) {
     let Some(code) = error.code() else {
-        return (chain(error), None);
+        // What the SDK says about an answer that it cannot read may quote it, and the password is in it.
+        return match error {
+            SdkError::ServiceError(_) | SdkError::ResponseError(_) => (
+                "what came is no answer of Secrets Manager".to_owned(),
+                Some("check the endpoint and what stands between, such as a proxy"),
+            ),
+            _ => (chain(error), None),
+        };
     };
     let fix = match code {
         "AccessDeniedException" => {
