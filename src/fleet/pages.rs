@@ -7,7 +7,10 @@ use askama::Template;
 use super::{Fleet, Row, State, table};
 use crate::{
     model::shown::even,
-    output::{html::hash, text::one_line},
+    output::{
+        html::hash,
+        text::{one_line, uri},
+    },
 };
 
 const STYLE: &str = include_str!("../../templates/report.css");
@@ -71,7 +74,7 @@ pub fn markdown(fleet: &Fleet) -> String {
         let report = row
             .reports
             .first()
-            .map_or(String::new(), |file| format!("[report]({})", link(file)));
+            .map_or(String::new(), |file| format!("[report]({})", uri(file)));
         let _ = writeln!(
             out,
             "| {} | {} | {} {} | {} | {} | {} | {report} |",
@@ -83,20 +86,6 @@ pub fn markdown(fleet: &Fleet) -> String {
             cell(&until.unwrap_or_default()),
             cell(&table::why(row)),
         );
-    }
-    out
-}
-
-/// The name of a file as the aim of a link: what is not plain is encoded (RFC 3986).
-fn link(file: &str) -> String {
-    let mut out = String::with_capacity(file.len());
-    for byte in file.bytes() {
-        match byte {
-            b'-' | b'_' | b'.' | b'/' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => out.push(char::from(byte)),
-            byte => {
-                let _ = write!(out, "%{byte:02X}");
-            }
-        }
     }
     out
 }
@@ -266,7 +255,7 @@ mod tests {
         assert_eq!(field("a,\"b\""), "\"a,\"\"b\"\"\"");
         assert_eq!(field("=1+1"), "'=1+1");
         assert_eq!(cell("a|b`c"), "a\\|b\\`c");
-        assert_eq!(link("main-1.html"), "main-1.html");
-        assert_eq!(link("a) [b](x\n"), "a%29%20%5Bb%5D%28x%0A");
+        assert_eq!(uri("main-1.html"), "main-1.html");
+        assert_eq!(uri("a) [b](x\n"), "a%29%20%5Bb%5D%28x%0A");
     }
 }

@@ -13,7 +13,7 @@ use super::{
     View,
     gitlab::{fingerprint, stand_in},
     summary,
-    text::{one_line, printable},
+    text::{one_line, printable, uri},
 };
 use crate::{
     baseline::Since,
@@ -276,15 +276,4 @@ fn links_off(text: &str) -> String {
         .replace(']', "\\]")
         .replace('{', "{{")
         .replace('}', "}}")
-}
-
-/// A relative path as a URI reference.
-fn uri(path: &str) -> String {
-    path.bytes()
-        .map(|b| match b {
-            b'/' | b'.' | b'-' | b'_' | b'~' => (b as char).to_string(),
-            b if b.is_ascii_alphanumeric() => (b as char).to_string(),
-            b => format!("%{b:02X}"),
-        })
-        .collect()
 }

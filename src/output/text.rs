@@ -59,6 +59,17 @@ pub(crate) fn wrap(text: &str, width: usize, indent: usize) -> String {
     out
 }
 
+/// A relative path as a URI reference.
+pub(crate) fn uri(path: &str) -> String {
+    path.bytes()
+        .map(|b| match b {
+            b'/' | b'.' | b'-' | b'_' | b'~' => (b as char).to_string(),
+            b if b.is_ascii_alphanumeric() => (b as char).to_string(),
+            b => format!("%{b:02X}"),
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
