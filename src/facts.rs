@@ -121,6 +121,11 @@ impl Row {
         Some(self.value().get(field)?.as_str()?.to_owned())
     }
 
+    /// Whether its `name` is this one.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.text("name").as_deref() == Some(name)
+    }
+
     /// Changes what stands in it.
     pub fn change(&mut self, change: impl FnOnce(&mut Value)) {
         let mut value = self.value();

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     catalogue::{Query, Scope},
     checks::{self, Check},
-    facts::{DatabaseFacts, DbName, Fact, ProbeName, Rows, ServerFacts, Why},
+    facts::{DatabaseFacts, DbName, Fact, ProbeName, Row, Rows, ServerFacts, Why},
     model::{PgVersion, Side, masking},
 };
 
@@ -222,12 +222,31 @@ async fn probe_of(client: &Client, look: Option<&Look>, query: &Query, evidence_
         Ok(None) => return Fact::unknown(Why::Error, "the server did not answer with one text"),
         Err(e) => return reason(&e),
     };
-    match serde_json::from_str::<Rows>(&text) {
-        Ok(mut rows) => {
-            rows.rows.iter_mut().for_each(|row| row.change(masking::row));
-            Fact::Known(rows)
-        }
+    match serde_json::from_str::<Answer>(&text) {
+        Ok(Answer { total, rows }) => Fact::Known(Rows {
+            total,
+            rows: rows.into_iter().map(|Masked(row)| row).collect(),
+        }),
         Err(e) => Fact::unknown(Why::Error, format!("the server's answer is no JSON: {e}")),
+    }
+}
+
+/// What a probe answers: [`Rows`] as they come from a server.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Answer {
+    total: u64,
+    rows: Vec<Masked>,
+}
+
+/// A row without its secrets, which go while it is taken apart anyhow.
+struct Masked(Row);
+
+impl<'de> serde::Deserialize<'de> for Masked {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut row = serde_json::Value::deserialize(deserializer)?;
+        masking::row(&mut row);
+        Ok(Self(row.into()))
     }
 }
 
@@ -546,8 +565,6 @@ async fn connect_patiently(spec: &ConnectSpec, scarce: bool) -> Result<Session, 
 /// `server_version_num` from the settings, which is exact where the start-up message's text is decorated.
 fn server_version(probes: &BTreeMap<ProbeName, Fact<Rows>>) -> Option<PgVersion> {
     let rows = &probes.get("settings")?.known()?.rows;
-    let row = rows
-        .iter()
-        .find(|r| r.text("name").as_deref() == Some("server_version_num"))?;
+    let row = rows.iter().find(|row| row.is_named("server_version_num"))?;
     Some(PgVersion::from_num(row.text("setting")?.parse().ok()?))
 }

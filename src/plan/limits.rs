@@ -71,11 +71,7 @@ pub fn set(facts: &mut Facts, name: &str, value: i64) {
     let Some(Fact::Known(rows)) = server.probes.get_mut("settings") else {
         return;
     };
-    let row = rows
-        .rows
-        .iter_mut()
-        .find(|row| row.text("name").as_deref() == Some(name));
-    if let Some(row) = row {
+    if let Some(row) = rows.rows.iter_mut().find(|row| row.is_named(name)) {
         row.change(|row| row["setting"] = value.to_string().into());
     }
 }

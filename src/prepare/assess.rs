@@ -403,11 +403,7 @@ fn publishes(facts: &Facts) -> bool {
         .blue
         .known()
         .and_then(|server| server.probes.get("settings")?.known());
-    let row = settings.and_then(|rows| {
-        rows.rows
-            .iter()
-            .find(|row| row.text("name").as_deref() == Some("wal_level"))
-    });
+    let row = settings.and_then(|rows| rows.rows.iter().find(|row| row.is_named("wal_level")));
     row.is_none_or(|row| row.text("setting").as_deref() == Some("logical"))
 }
 
