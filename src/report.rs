@@ -1,8 +1,8 @@
 //! From verdicts to a report: policy and waivers applied, findings sorted, everything counted. Pure.
 
-use jiff::Timestamp;
-
 use std::collections::BTreeSet;
+
+use jiff::Timestamp;
 
 use crate::{
     baseline::{Against, Since},

@@ -294,8 +294,13 @@ pub(super) fn extension_workers(ctx: &Ctx<'_>, side: Side) -> Result<Vec<(String
         .rows
         .into_iter()
         .filter_map(|(_, w)| w.kind.map(|kind| (kind, w.processes)))
-        .filter(|(kind, _)| !OWN.contains(&kind.as_str()) && !kind.starts_with("logical replication"))
+        .filter(|(kind, _)| !OWN.contains(&kind.as_str()) && !is_replication_worker(kind))
         .collect())
+}
+
+/// Whether a kind of process is a worker of logical replication, by whichever name the major has for it.
+pub(crate) fn is_replication_worker(kind: &str) -> bool {
+    kind.starts_with("logical replication")
 }
 
 /// Whether a setting's value is the asking session's own (its role's, its database's, or what greenlight sets), and so says
@@ -443,7 +448,7 @@ impl Session {
         Ok((sessions, more))
     }
 
-    /// Green's workers of logical replication that are in a transaction.
+    /// Green's workers of logical replication, in a transaction or not.
     ///
     /// # Errors
     /// Where sessions are not known, or hidden from the role.
@@ -467,11 +472,8 @@ impl Session {
         Ok((sessions.rows.into_iter().map(|(_, s)| s).collect(), sessions.more))
     }
 
-    /// Whether it is a worker of logical replication, by whichever name the major has for it.
     fn applies(&self) -> bool {
-        self.kind
-            .as_deref()
-            .is_some_and(|kind| kind.starts_with("logical replication"))
+        self.kind.as_deref().is_some_and(is_replication_worker)
     }
 
     /// `session 4711 of app (psql)`.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::settle::{Eta, Lag, Limits, Point, Series, Trend};
 use crate::{
-    checks::Check,
+    checks::{Check, is_replication_worker},
     facts::{Fact, Facts, LagSample, Rows, Why},
     model::{Lsn, Replication, Side},
     policy::Policy,
@@ -289,7 +289,7 @@ impl Moment {
         // What is hidden or was cut off, the checks of sessions say.
         let workers: Vec<Worker> = rows(&answers.green, "sessions").unwrap_or_default();
         let long = workers.into_iter().filter_map(|worker| {
-            let applies = worker.kind?.starts_with("logical replication");
+            let applies = is_replication_worker(&worker.kind?);
             let seconds = worker
                 .transaction_seconds
                 .filter(|s| *s > limits.time.as_secs_f64())?;
