@@ -532,6 +532,17 @@ fn nothing_comes_out_of_a_mistyped_url_wherever_it_stands() {
     let here = tempfile::tempdir().expect("a folder");
     let template = input(here.path(), "t.json", "{\"Resources\":{}}");
     let facts = input(here.path(), "facts.json", include_str!("../facts/rds-minor.json"));
+    // With a database to log in to, or a name of a file, nothing is there; the rest is usage.
+    let gets_nowhere = |args: &[&str], env: &[(&str, &str)], logs: &[&str]| {
+        let end = loud_in(here.path(), args, env, logs);
+        let own = &env[AWS.len()..];
+        assert!(
+            matches!(end.code, Some(2 | 3)),
+            "{own:?} {args:?}: {:?} {}",
+            end.code,
+            end.said
+        );
+    };
     let urls = [
         format!("postgres://me:{URL}@127.0.0.1:1/app"),
         format!("postgres://me:{URL}@127.0.0.1:notaport/app"),
@@ -573,14 +584,7 @@ fn nothing_comes_out_of_a_mistyped_url_wherever_it_stands() {
                 args.extend(["--blue-url", "postgres://me@127.0.0.1:1/app"]);
             }
             args.extend([flag, url.as_str()].iter().filter(|word| !word.is_empty()));
-            let end = loud_in(here.path(), &args, &AWS, &["trace"]);
-            // With a database to log in to, or a name of a file, nothing is there; the rest is usage.
-            assert!(
-                matches!(end.code, Some(2 | 3)),
-                "{args:?}: {:?} {}",
-                end.code,
-                end.said
-            );
+            gets_nowhere(&args, &AWS, &["trace"]);
             ran += 1;
         }
     }
@@ -616,13 +620,7 @@ fn nothing_comes_out_of_a_mistyped_url_wherever_it_stands() {
                 word => word,
             })
             .collect();
-        let end = loud_in(here.path(), &args, &AWS, &["trace"]);
-        assert!(
-            matches!(end.code, Some(2 | 3)),
-            "{args:?}: {:?} {}",
-            end.code,
-            end.said
-        );
+        gets_nowhere(&args, &AWS, &["trace"]);
     }
     for variable in [
         "PGHOST",
@@ -641,13 +639,7 @@ fn nothing_comes_out_of_a_mistyped_url_wherever_it_stands() {
             &["check", "--blue-url", "user=me dbname=app"][..],
             &["check", "--cluster", "x", "--deadline", "1s"],
         ] {
-            let end = loud_in(here.path(), args, &env, &[""]);
-            assert!(
-                matches!(end.code, Some(2 | 3)),
-                "{variable} {args:?}: {:?} {}",
-                end.code,
-                end.said
-            );
+            gets_nowhere(args, &env, &[""]);
         }
     }
 }
