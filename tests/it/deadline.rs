@@ -222,6 +222,38 @@ fn an_api_that_does_not_answer_ends_in_the_deadline() {
     assert!(ran.stderr.contains("cannot reach"), "{}", ran.stderr);
 }
 
+/// Where credentials come from may be silent too: STS for an assumed role, a container's agent, a program of the profile.
+#[test]
+fn credentials_that_do_not_come_end_in_the_deadline() {
+    let silent = format!("http://{}", stub(listen));
+    let here = tempfile::tempdir().expect("a folder");
+    let config = here.path().join("config");
+    let text = "[profile base]\naws_access_key_id = AKIASANDBOXSANDBOX00\naws_secret_access_key = opens-nothing\n\
+                [profile role]\nrole_arn = arn:aws:iam::123456789012:role/checking\nsource_profile = base\n\
+                [profile program]\ncredential_process = sleep 60\n";
+    std::fs::write(&config, text).expect("written");
+    let config = config.to_str().expect("a path");
+    let ways: [&[(&str, &str)]; 3] = [
+        &[("AWS_PROFILE", "role"), ("AWS_ENDPOINT_URL_STS", &silent)],
+        &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &silent)],
+        &[("AWS_PROFILE", "program")],
+    ];
+    std::thread::scope(|all| {
+        for way in ways {
+            let env: Vec<_> = way
+                .iter()
+                .copied()
+                .chain([("AWS_CONFIG_FILE", config), AWS[2]])
+                .collect();
+            all.spawn(move || {
+                let ran = timely(&["check", "--cluster", "main", "--region", "eu-west-1"], &env);
+                assert_eq!(ran.code, 3, "{way:?}: {}", ran.stderr);
+                assert!(ran.stderr.contains("no credentials"), "{way:?}: {}", ran.stderr);
+            });
+        }
+    });
+}
+
 /// Every command keeps its deadline, with the documented exit code.
 #[test]
 fn a_silent_api_ends_every_command_in_the_deadline() {

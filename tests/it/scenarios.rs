@@ -3,7 +3,10 @@
 //! One test a major; each starts a shared server, gives every scenario a database of its own, and servers of their own
 //! to those that ask for one. `SCENARIO=id,id` runs the scenarios of these checks, `SCENARIO=folder` those of a folder.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
 
 use greenlight::{
     catalogue::{Block, Scenario},
@@ -156,7 +159,8 @@ async fn run_on(major: u16) {
                     shared = Some(start(options.clone()).await);
                 }
                 let server = shared.as_ref().expect("just started");
-                one(check, scenario, &setup, &expect, server, ran).await
+                let outcome = one(check, scenario, &setup, &expect, server, ran).await;
+                outcome.and(remove(server, &case(check, ran)).await)
             };
             if let Err(why) = outcome {
                 let _ = writeln!(
@@ -226,28 +230,21 @@ impl Stage<'_> {
         let sql = self.fill(&block.text);
         let words: Vec<&str> = block.info.split_whitespace().collect();
         let place = block.info.clone();
-        if words.contains(&"held") || words.contains(&"running") {
+        if words.contains(&"until") {
+            return until(server, &self.database, &sql)
+                .await
+                .map_err(|e| format!("{place}: {e}"));
+        }
+        if words.contains(&"held") {
             let client = server
                 .connect(&self.database)
                 .await
                 .map_err(|e| format!("{place}: {e}"))?;
-            if words.contains(&"running") {
-                let sent = sql.clone();
-                let cancel = client.cancel_token();
-                self.held
-                    .push(server.connect(&self.database).await.map_err(|e| e.to_string())?);
-                tokio::spawn(async move {
-                    let _ = client.batch_execute(&sent).await;
-                    drop(cancel);
-                });
-                tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-            } else {
-                client
-                    .batch_execute(&sql)
-                    .await
-                    .map_err(|e| format!("{place}: {}", whole(&e)))?;
-                self.held.push(client);
-            }
+            client
+                .batch_execute(&sql)
+                .await
+                .map_err(|e| format!("{place}: {}", whole(&e)))?;
+            self.held.push(client);
             return Ok(());
         }
         execute(server, &self.database, &sql)
@@ -255,6 +252,12 @@ impl Stage<'_> {
             .map_err(|e| format!("{place}: {e}"))
     }
 }
+
+/// How long what a scenario waits for may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Between two looks at it.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Statements that refuse a transaction block, which several statements sent at once are.
 const ALONE: [&str; 7] = [
@@ -296,11 +299,33 @@ pub(crate) async fn execute(server: &Server, database: &str, sql: &str) -> Resul
     Ok(())
 }
 
+/// Asks until the answer is true: for what servers do in their own time (statistics, workers, settings), however long they
+/// take on a busy machine.
+async fn until(server: &Server, database: &str, sql: &str) -> Result<(), String> {
+    let client = server.connect(database).await.map_err(|e| e.to_string())?;
+    let began = Instant::now();
+    loop {
+        let row = client.query_one(sql, &[]).await.map_err(|e| whole(&e))?;
+        if row.try_get(0).map_err(|e| whole(&e))? {
+            return Ok(());
+        }
+        if began.elapsed() > PATIENCE {
+            return Err(format!("not true after {} s: {sql}", PATIENCE.as_secs()));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
 fn whole(error: &tokio_postgres::Error) -> String {
     error.as_db_error().map_or_else(
         || format!("{error:?}"),
         |e| format!("{} ({})", e.message(), e.code().code()),
     )
+}
+
+/// A scenario's database.
+fn case(check: &Check, number: usize) -> String {
+    format!("case {number} \"{}\".x", check.page.id)
 }
 
 async fn one(
@@ -311,7 +336,7 @@ async fn one(
     server: &Server,
     number: usize,
 ) -> Result<(), String> {
-    let database = format!("case {number} \"{}\".x", check.page.id);
+    let database = case(check, number);
     server
         .execute("postgres", &format!("create database {}", ident(&database)))
         .await
@@ -340,30 +365,30 @@ async fn one(
         database,
         held: Vec::new(),
     };
-    let outcome = play(check, scenario, setup, expect, &mut stage, number).await;
-    stage.held.clear();
-    // Subscriptions and slots of the scenario would keep its database from being dropped.
-    if let Some(green) = stage.green.take() {
-        drop(green);
-    }
-    let gone = "select pg_terminate_backend(pid) from pg_stat_activity where datname = %; \
-                select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = % and not active";
-    let _ = server
-        .execute(
-            "postgres",
-            &gone.replace('%', &sandbox::pg::literal(&stage.database)),
-        )
-        .await;
-    for _ in 0..20 {
-        let dropped = server
-            .execute("postgres", &format!("drop database {}", ident(&stage.database)))
-            .await;
-        if dropped.is_ok() {
-            break;
+    play(check, scenario, setup, expect, &mut stage, number).await
+}
+
+/// Removes a scenario's database with its sessions and slots. What stayed behind would be seen by the scenarios that come after.
+async fn remove(server: &Server, database: &str) -> Result<(), String> {
+    let literal = sandbox::pg::literal(database);
+    let sessions =
+        format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = {literal}");
+    let slots = format!(
+        "select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = {literal} and not active"
+    );
+    let drop = format!("drop database if exists {}", ident(database));
+    let began = Instant::now();
+    loop {
+        let mut outcome = Ok(());
+        for sql in [&sessions, &slots, &drop] {
+            outcome = outcome.and(server.execute("postgres", sql).await);
         }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        match outcome {
+            Ok(()) => return Ok(()),
+            Err(e) if began.elapsed() > PATIENCE => return Err(format!("its database stays: {e}")),
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
     }
-    outcome
 }
 
 async fn play(
