@@ -164,6 +164,21 @@ fn probes_qualify_what_they_read() {
     }
 }
 
+/// A database in `LATIN1` refuses a statement with a character that it does not have, comments included.
+#[test]
+fn probes_are_ascii() {
+    let pages = checks::all()
+        .iter()
+        .flat_map(|c| c.page.queries.iter().map(|q| (&c.page.id, q)));
+    let shared = checks::shared_probes()
+        .iter()
+        .flat_map(|p| p.queries.iter().map(|q| (&p.name, q)));
+    for (name, query) in pages.chain(shared) {
+        let odd: String = query.sql.chars().filter(|c| !c.is_ascii()).collect();
+        assert!(odd.is_empty(), "{name} sends {odd}");
+    }
+}
+
 /// `checks/COVERAGE.md`: every row says something, every check that it names exists, and every check is named.
 #[test]
 fn coverage_names_every_check_and_no_other() {
