@@ -2,7 +2,7 @@
 
 use super::Ctx;
 use crate::{
-    model::{Engine, Newest, Side},
+    model::{Engine, Newest, Oldest, Side},
     verdict::{Finding, Judgement, Verdict},
 };
 
@@ -11,6 +11,14 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     let Some(source) = ctx.situation.source else {
         return Verdict::unknown("blue", "blue's version is not known");
     };
+    if source.major < Oldest::MAJOR {
+        let why = format!(
+            "this greenlight knows PostgreSQL from {} on: what came between {} and that was not looked for",
+            Oldest::MAJOR,
+            source.major,
+        );
+        return Verdict::unknown("blue", why);
+    }
     let Some(target) = ctx.situation.target else {
         return pass("no target was given: what was judged holds for every one".to_owned());
     };

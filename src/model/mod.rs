@@ -18,4 +18,4 @@ pub use names::{Arn, BadArn, quote_ident, quote_literal};
 pub use side::{Phase, Side};
 pub use size::size;
 pub use status::{DeploymentStatus, MemberStatus};
-pub use version::{BadVersion, Newest, PgVersion, Requirement};
+pub use version::{BadVersion, Newest, Oldest, PgVersion, Requirement};

@@ -12,6 +12,14 @@ impl Newest {
     pub const MAJOR: u16 = 18;
 }
 
+/// The oldest PostgreSQL major that this greenlight knows the way up from.
+pub struct Oldest;
+
+impl Oldest {
+    /// PostgreSQL 11, the first that RDS takes as the source of a blue/green deployment.
+    pub const MAJOR: u16 = 11;
+}
+
 /// A PostgreSQL version, `major.minor`, from 10 on; `14` alone stands for "some 14" and sorts before every minor.
 ///
 /// RDS engine versions (`14.10`, `16.1-R2`) and `server_version` (`17.10 (Debian …)`) are read as well.
