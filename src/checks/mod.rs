@@ -67,6 +67,7 @@ checks! {
     judge "upgrade/not-null-names" => by_step;
     rows "upgrade/partition-identity";
     rows "upgrade/generated-inheritance";
+    rows "upgrade/foreign-key-collations";
     rows "upgrade/multirange-names";
     rows "upgrade/prepared-transactions";
     again "upgrade/removed-objects" => by_step;
