@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     checks,
     facts::Facts,
-    model::{PgVersion, Phase},
+    model::{PgVersion, Phase, hex},
     policy::{Policy, Thresholds, Waiver},
     report::{Headline, Report},
     switchover::deployment::View,
@@ -428,7 +428,7 @@ impl Attestation {
         let mut hash = Sha256::new();
         hash.update(b"greenlight/attestation/1\0");
         hash.update(json(&bare).as_bytes());
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&hash.finalize())
     }
 
     /// As the file holds it.

@@ -8,7 +8,7 @@ use crate::{
     baseline::{Against, Since},
     checks::{self, Check},
     facts::{Fact, Facts},
-    model::{DeploymentStatus, Side},
+    model::{DeploymentStatus, Side, count},
     policy::{Policy, WAIVERS, Waiver},
     situation::Situation,
     verdict::{Evidence, Finding, Level, Verdict, subject},
@@ -464,14 +464,8 @@ fn waiver_problems(policy: &Policy, uses: &[Use]) -> Vec<WaiverProblem> {
 /// Problems of waivers as a check of their own, so that every format shows them and the gate counts them.
 fn waivers_check(policy: &Policy, problems: &[WaiverProblem]) -> CheckReport {
     let verdict = if problems.is_empty() {
-        let n = policy.waivers.len();
-        let waivers = if n == 1 {
-            "1 waiver"
-        } else {
-            &format!("{n} waivers")
-        };
         Verdict::Pass {
-            note: Some(format!("{waivers} in force")),
+            note: Some(format!("{} in force", count(policy.waivers.len(), "waiver"))),
         }
     } else {
         Verdict::Fail {

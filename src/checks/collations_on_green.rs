@@ -4,10 +4,10 @@ use serde::Deserialize;
 
 use super::{
     Ctx,
-    compare::{count, pairs, some},
+    compare::{pairs, some},
 };
 use crate::{
-    model::{Side, quote_ident},
+    model::{Side, count, quote_ident},
     verdict::{Finding, Judgement, Verdict},
 };
 

@@ -114,15 +114,6 @@ fn databases(ctx: &Ctx<'_>, side: Side, probe: &str) -> BTreeSet<DbName> {
         .collect()
 }
 
-/// `1 table`, `2 tables`.
-pub(super) fn count(n: usize, one: &str) -> String {
-    match n {
-        1 => format!("1 {one}"),
-        n if one.ends_with('x') => format!("{n} {one}es"),
-        n => format!("{n} {one}s"),
-    }
-}
-
 /// The first names of a list, and how many more there are.
 pub(super) fn some(names: &[String], most: usize) -> String {
     let shown = names.iter().take(most).cloned().collect::<Vec<_>>().join(", ");

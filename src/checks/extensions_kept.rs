@@ -4,10 +4,10 @@ use serde::Deserialize;
 
 use super::{
     Ctx,
-    compare::{count, pairs},
+    compare::pairs,
 };
 use crate::{
-    model::Side,
+    model::{Side, count},
     verdict::{Finding, Judgement, Verdict},
 };
 

@@ -6,11 +6,11 @@ use serde::Deserialize;
 
 use super::{
     Ctx,
-    compare::{Pair, WRITABLE, count, pairs},
+    compare::{Pair, WRITABLE, pairs},
 };
 use crate::{
     facts::DbName,
-    model::Side,
+    model::{Side, count},
     verdict::{Finding, Judgement, Level, Verdict},
 };
 

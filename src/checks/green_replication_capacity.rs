@@ -2,11 +2,11 @@
 
 use super::{
     Ctx,
-    room::{self, Room, plural},
+    room::{self, Room},
     shared::{self, Apply},
 };
 use crate::{
-    model::Side,
+    model::{Side, count},
     verdict::{Judgement, Verdict},
 };
 
@@ -26,14 +26,14 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
         Ok(None) => "max_replication_slots",
         Err(unseen) => return room::blind(vec![unseen]),
     };
-    let n = room::count(apply.rows.len());
-    let enabled = room::count(apply.rows.iter().filter(|(_, s)| s.enabled).count());
+    let n = room::number(apply.rows.len());
+    let enabled = room::number(apply.rows.iter().filter(|(_, s)| s.enabled).count());
     let rooms = [
-        (origins, n, plural(n, "subscription"), "replication of the last databases does not start"),
+        (origins, n, count(n, "subscription"), "replication of the last databases does not start"),
         (
             "max_logical_replication_workers",
             enabled,
-            plural(enabled, "enabled subscription"),
+            count(enabled, "enabled subscription"),
             "the last databases have no apply worker",
         ),
         (
@@ -41,7 +41,7 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             enabled + 1 + extensions,
             format!(
                 "{} + 1 launcher + {extensions} for extensions",
-                plural(enabled, "enabled subscription")
+                count(enabled, "enabled subscription")
             ),
             "the last apply workers do not start",
         ),

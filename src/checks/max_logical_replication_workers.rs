@@ -2,11 +2,11 @@
 
 use super::{
     Ctx,
-    room::{self, Room, plural},
+    room::{self, Room},
     shared::{self, Apply, Databases},
 };
 use crate::{
-    model::Side,
+    model::{Side, count},
     verdict::{Unseen, Verdict},
 };
 
@@ -22,9 +22,9 @@ pub(super) fn room(ctx: &Ctx<'_>) -> Result<Room, Vec<Unseen>> {
         return Err(subscriptions.unseen);
     }
     let sync = ctx.settings(Side::Blue).number("max_sync_workers_per_subscription").map_err(|unseen| vec![unseen])?;
-    let own_subscriptions = room::count(subscriptions.rows.iter().filter(|(_, s)| s.enabled).count());
-    let own = room::count(databases.own.len()) + own_subscriptions;
-    let all = room::count(databases.all()) + own_subscriptions;
+    let own_subscriptions = room::number(subscriptions.rows.iter().filter(|(_, s)| s.enabled).count());
+    let own = room::number(databases.own.len()) + own_subscriptions;
+    let all = room::number(databases.all()) + own_subscriptions;
     let needed = if shared::managed(ctx) { all } else { own };
     Ok(Room {
         setting: "max_logical_replication_workers",
@@ -36,7 +36,7 @@ pub(super) fn room(ctx: &Ctx<'_>) -> Result<Room, Vec<Unseen>> {
         arithmetic: format!(
             "{} + {} of its own = {needed}",
             databases.words(),
-            plural(own_subscriptions, "subscription")
+            count(own_subscriptions, "subscription")
         ),
         otherwise: "RDS refuses to create green, whose settings start as blue's",
     })

@@ -2,11 +2,11 @@
 
 use super::{
     Ctx,
-    room::{self, Room, plural},
+    room::{self, Room},
     shared::{self, Apply, Databases, Slot},
 };
 use crate::{
-    model::Side,
+    model::{Side, count},
     verdict::{Unseen, Verdict},
 };
 
@@ -26,10 +26,10 @@ pub(super) fn room(ctx: &Ctx<'_>) -> Result<Room, Vec<Unseen>> {
     }
     let green = ctx.rows::<Apply>(Side::Green, "apply").rows;
     let staying = slots.rows.iter().filter(|(_, s)| !shared::is_services(s, &green)).count();
-    let staying = room::count(staying) + i64::try_from(slots.more).unwrap_or(0);
+    let staying = room::number(staying) + i64::try_from(slots.more).unwrap_or(0);
     let managed = shared::managed(ctx);
-    let own = room::count(databases.own.len()) + staying;
-    let all = room::count(databases.all()) + staying;
+    let own = room::number(databases.own.len()) + staying;
+    let all = room::number(databases.all()) + staying;
     // AWS asks for more slots than there are databases, its own among them; PostgreSQL itself needs one each.
     let needed = if managed { all + 1 } else { own };
     let extra = if managed { " + 1 for the service" } else { "" };
@@ -43,7 +43,7 @@ pub(super) fn room(ctx: &Ctx<'_>) -> Result<Room, Vec<Unseen>> {
         arithmetic: format!(
             "{} + {} in use that stay{extra} = {needed}",
             databases.words(),
-            plural(staying, "slot")
+            count(staying, "slot")
         ),
         otherwise: "creating the slots of the last databases fails",
     })

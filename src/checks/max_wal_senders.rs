@@ -2,11 +2,11 @@
 
 use super::{
     Ctx,
-    room::{self, Room, plural},
+    room::{self, Room},
     shared::{self, Apply, Databases, Sender, Slot},
 };
 use crate::{
-    model::{Engine, Side},
+    model::{Engine, Side, count},
     verdict::{Unseen, Verdict},
 };
 
@@ -31,7 +31,7 @@ pub(super) fn room(ctx: &Ctx<'_>) -> Result<Room, Vec<Unseen>> {
         slot.is_some_and(|(_, s)| shared::is_services(s, &green))
     };
     let consumers = senders.rows.iter().filter(|(_, s)| s.logical && s.slot.as_deref().is_some_and(|slot| !services(slot)));
-    let consumers = room::count(consumers.count());
+    let consumers = room::number(consumers.count());
     let physical = senders.rows.iter().filter(|(_, s)| !s.logical).count();
     // A reader that is restarting right now has no sender; the control plane knows it all the same. Aurora's readers
     // share the volume and take none.
@@ -39,10 +39,10 @@ pub(super) fn room(ctx: &Ctx<'_>) -> Result<Room, Vec<Unseen>> {
         (Engine::Rds, Some(topology)) => topology.readers().max(physical),
         _ => physical,
     };
-    let readers = room::count(readers);
+    let readers = room::number(readers);
     let managed = shared::managed(ctx);
-    let own = room::count(databases.own.len()) + readers + consumers;
-    let all = room::count(databases.all()) + readers + consumers;
+    let own = room::number(databases.own.len()) + readers + consumers;
+    let all = room::number(databases.all()) + readers + consumers;
     let needed = if managed { all } else { own };
     Ok(Room {
         setting: "max_wal_senders",
@@ -54,8 +54,8 @@ pub(super) fn room(ctx: &Ctx<'_>) -> Result<Room, Vec<Unseen>> {
         arithmetic: format!(
             "{} + {} + {} = {needed}",
             databases.words(),
-            plural(readers, "reader"),
-            plural(consumers, "other consumer"),
+            count(readers, "reader"),
+            count(consumers, "other consumer"),
         ),
         otherwise: "green cannot connect for the last databases",
     })

@@ -2,11 +2,11 @@
 
 use super::{
     Ctx,
-    room::{self, Room, plural},
+    room::{self, Room},
     shared::{self, Databases},
 };
 use crate::{
-    model::Side,
+    model::{Side, count},
     verdict::{Unseen, Verdict},
 };
 
@@ -20,13 +20,13 @@ pub(super) fn room(ctx: &Ctx<'_>) -> Result<Room, Vec<Unseen>> {
     let extensions = shared::extension_workers(ctx, Side::Blue)?;
     let published = published(ctx).map_err(|unseen| vec![unseen])?;
     let extension_workers: i64 = extensions.iter().map(|(_, n)| n).sum();
-    let count = if shared::managed(ctx) {
+    let subscribing = if shared::managed(ctx) {
         databases.all()
     } else {
         databases.own.len()
     };
-    let needed = room::count(count) + 1 + extension_workers;
-    let all = room::count(databases.all()) + 1 + extension_workers;
+    let needed = room::number(subscribing) + 1 + extension_workers;
+    let all = room::number(databases.all()) + 1 + extension_workers;
     let sum = published.iter().map(|(_, n)| n).sum::<i64>();
     let terms: Vec<String> = published.iter().map(|(name, n)| format!("{name} {n}")).collect();
     Ok(Room {
@@ -39,7 +39,7 @@ pub(super) fn room(ctx: &Ctx<'_>) -> Result<Room, Vec<Unseen>> {
         arithmetic: format!(
             "{} + 1 launcher + {} = {needed}; AWS advises {} = {sum}",
             databases.words(),
-            plural(extension_workers, "extension worker"),
+            count(extension_workers, "extension worker"),
             terms.join(" + "),
         ),
         otherwise: "the last apply workers do not start",

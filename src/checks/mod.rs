@@ -293,7 +293,7 @@ pub fn fingerprint() -> String {
             hash.update(part.as_bytes());
         }
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::model::hex(&hash.finalize())
 }
 
 /// Every shared probe.

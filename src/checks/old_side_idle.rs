@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::{Ctx, compare::count};
+use super::Ctx;
 use crate::{
-    model::{Side, quote_ident},
+    model::{Side, count, quote_ident},
     verdict::{Finding, Judgement, Verdict},
 };
 

@@ -6,10 +6,10 @@ use serde::Deserialize;
 
 use super::{
     Ctx,
-    compare::{count, pairs},
+    compare::pairs,
 };
 use crate::{
-    model::{Side, quote_ident},
+    model::{Side, count, quote_ident},
     verdict::{Finding, Judgement, Verdict},
 };
 

@@ -95,11 +95,6 @@ pub(super) fn blind(unseen: Vec<Unseen>) -> Verdict {
 }
 
 /// A number for arithmetic on settings.
-pub(super) fn count(n: usize) -> i64 {
+pub(super) fn number(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
-}
-
-/// `1 slot`, `2 slots`.
-pub(super) fn plural(n: i64, noun: &str) -> String {
-    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::Ctx;
 use crate::{
-    model::Side,
+    model::{Side, count},
     verdict::{Finding, Judgement, Level, Verdict},
 };
 
@@ -63,6 +63,5 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     if looked == 0 && judgement.clean() {
         return Verdict::skip("pg_stat_statements is in no database: nothing tells what the application runs");
     }
-    let plural = if looked == 1 { "" } else { "s" };
-    judgement.done_with(format!("no schema change among the statements of {looked} database{plural}"))
+    judgement.done_with(format!("no schema change among the statements of {}", count(looked, "database")))
 }

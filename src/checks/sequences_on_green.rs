@@ -4,10 +4,10 @@ use serde::Deserialize;
 
 use super::{
     Ctx,
-    compare::{WRITABLE, count, pairs},
+    compare::{WRITABLE, pairs},
 };
 use crate::{
-    model::Side,
+    model::{Side, count},
     verdict::{Finding, Judgement, Verdict},
 };
 

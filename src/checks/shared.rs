@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{Ctx, plane::Plane};
 use crate::{
     facts::rds::RdsFacts,
-    model::{Engine, Lsn, Side, quote_literal, size},
+    model::{Engine, Lsn, Side, count, quote_literal, size},
     verdict::{Finding, Unseen},
 };
 
@@ -176,12 +176,11 @@ impl Databases {
 
     /// `3 databases (5 with rdsadmin, template1)`.
     pub(super) fn words(&self) -> String {
-        let n = self.own.len();
-        let noun = if n == 1 { "database" } else { "databases" };
+        let own = count(self.own.len(), "database");
         if self.others.is_empty() {
-            format!("{n} {noun}")
+            own
         } else {
-            format!("{n} {noun} ({} with {})", self.all(), self.others.join(", "))
+            format!("{own} ({} with {})", self.all(), self.others.join(", "))
         }
     }
 }

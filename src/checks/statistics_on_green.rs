@@ -6,12 +6,12 @@ use serde::Deserialize;
 
 use super::{
     Ctx,
-    compare::{count, some},
+    compare::some,
     tables_on_green::Relation,
 };
 use crate::{
     facts::DbName,
-    model::Side,
+    model::{Side, count},
     verdict::{Finding, Judgement, Level, Verdict},
 };
 

@@ -73,7 +73,7 @@ fn table(checks: &[&Check], width: usize) -> String {
         let _ = writeln!(text, "  {:wide$}  {level:7}  {title}", page.id);
     }
     let gap = if checks.is_empty() { "" } else { "\n" };
-    let _ = writeln!(text, "{gap}{}", count(checks.len() as u64, "check"));
+    let _ = writeln!(text, "{gap}{}", count(checks.len(), "check"));
     text
 }
 

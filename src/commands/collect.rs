@@ -18,10 +18,12 @@ pub(super) async fn run(args: CollectArgs, world: &World) -> Result<Exit, Failur
     let facts = if args.redact {
         let key = match &args.redact_key {
             Some(word) => word.as_bytes().to_vec(),
-            None => random::bytes().map_err(|e| Failure {
-                exit: Exit::Fault,
-                message: e.to_string(),
-            })?,
+            None => random::bytes()
+                .map_err(|e| Failure {
+                    exit: Exit::Fault,
+                    message: e.to_string(),
+                })?
+                .to_vec(),
         };
         redact::redact(&facts, &key).map_err(|e| Failure {
             exit: Exit::Fault,

@@ -186,7 +186,7 @@ fn table(in_force: &InForce, style: Style) -> String {
         "\nproblems of waivers are reported as findings of the check `{WAIVERS}`"
     );
     if !in_force.waivers.is_empty() {
-        let _ = writeln!(out, "\n{}", count(in_force.waivers.len() as u64, "waiver"));
+        let _ = writeln!(out, "\n{}", count(in_force.waivers.len(), "waiver"));
     }
     for waiver in &in_force.waivers {
         let by = waiver

@@ -33,7 +33,7 @@ use crate::{
     facts::{Fact, Facts, SCHEMA, rds::RdsFacts},
     fleet::{self, Fleet, Place, Question, Row, Scope},
     gate,
-    model::PgVersion,
+    model::{PgVersion, hex},
     output::{self, Format, Style, View},
     policy::Policy,
     report::Report,
@@ -189,8 +189,7 @@ fn digest(args: &FleetArgs, policy: &Policy, question: &Question) -> String {
         ),
         (&policy.only, &policy.skip),
     );
-    let hash = Sha256::digest(text.as_bytes());
-    hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(text.as_bytes())[..8])
 }
 
 /// What a run holds.

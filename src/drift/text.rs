@@ -49,7 +49,7 @@ pub fn render(report: &Report, style: Style) -> String {
     };
     let headline = format!(
         "{place}: {}, {agree}{}",
-        count(report.differences.len() as u64, "difference"),
+        count(report.differences.len(), "difference"),
         match report.unresolved.len() {
             0 => String::new(),
             more => format!(", {more} not resolvable"),

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::connect::{ConnectSpec, Session, connect};
+use crate::model::count;
 
 /// How long writes are watched for.
 const WATCH: Duration = Duration::from_secs(3);
@@ -53,8 +54,8 @@ pub async fn users(spec: &ConnectSpec, writer: bool) -> Result<Vec<String>, Stri
             Some("walsender") => "replication connection",
             _ => "session",
         };
-        let count: i64 = row.get(5);
-        let mut who = format!("{count} {kind}{}", if count == 1 { "" } else { "s" });
+        let sessions: i64 = row.get(5);
+        let mut who = count(sessions, kind);
         for (word, value) in [
             (" of ", text(1)),
             (" in ", text(2)),

@@ -17,8 +17,8 @@ impl From<GetRandomFailed> for NoRandomness {
 ///
 /// # Errors
 /// [`NoRandomness`] where the generator fails.
-pub fn bytes() -> Result<Vec<u8>, NoRandomness> {
-    let mut bytes = vec![0; 32];
+pub fn bytes() -> Result<[u8; 32], NoRandomness> {
+    let mut bytes = [0; 32];
     aws_lc_rs::default_provider().secure_random.fill(&mut bytes)?;
     Ok(bytes)
 }

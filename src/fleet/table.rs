@@ -62,7 +62,7 @@ pub(super) fn headline(fleet: &Fleet) -> (&'static str, String) {
         .target_version
         .as_ref()
         .map_or(String::new(), |target| format!(" for {target}"));
-    let all = count(counts.databases as u64, "database");
+    let all = count(counts.databases, "database");
     match fleet.exit_code {
         0 => ("READY", format!("all of {all}{to}")),
         10 => ("NOT READY", format!("{} of {all}{to}", counts.not_ready)),
@@ -128,7 +128,7 @@ fn place(place: &Place) -> String {
             let _ = write!(text, ": NOT LOOKED AT: {error}");
         }
         None => {
-            let _ = write!(text, ": {}", count(place.databases as u64, "database"));
+            let _ = write!(text, ": {}", count(place.databases, "database"));
         }
     }
     text
@@ -190,7 +190,7 @@ pub fn table(fleet: &Fleet, style: Style) -> String {
             let line = format!(
                 "  {}{pad}  {}",
                 blocking.check,
-                count(blocking.databases as u64, "database")
+                count(blocking.databases, "database")
             );
             out.line(&line);
         }
@@ -205,11 +205,7 @@ pub fn table(fleet: &Fleet, style: Style) -> String {
                 .support
                 .as_ref()
                 .map_or("end of support not known".to_owned(), support);
-            let line = format!(
-                "{}, {}: {ends}",
-                major.name,
-                count(major.databases as u64, "database")
-            );
+            let line = format!("{}, {}: {ends}", major.name, count(major.databases, "database"));
             let line = format!("  {}", wrap(&line, style.width, 4));
             out.line(&line);
         }

@@ -1,5 +1,7 @@
 //! The vocabulary: versions, LSNs, sides, statuses, names. Pure, small, and used everywhere.
 
+mod count;
+mod encoding;
 mod engine;
 mod lsn;
 pub mod masking;
@@ -12,6 +14,8 @@ mod size;
 mod status;
 mod version;
 
+pub use count::count;
+pub use encoding::{hex, percent_encoded};
 pub use engine::{Engine, Replication};
 pub use lsn::Lsn;
 pub use names::{Arn, BadArn, quote_ident, quote_literal};

@@ -78,7 +78,7 @@ pub fn render(view: View<'_>) -> String {
         summary::whereabouts(view).map_or(String::new(), |place| format!(": {}", one_line(&place))),
         one_line(&report.because),
         summary::found(report),
-        count(report.coverage.judged as u64, "check"),
+        count(report.coverage.judged, "check"),
     );
     out
 }

@@ -10,7 +10,7 @@ use super::{
     View, summary,
     text::{clip, one_line},
 };
-use crate::verdict::Level;
+use crate::{model::hex, verdict::Level};
 
 #[derive(Serialize)]
 struct Issue {
@@ -48,11 +48,7 @@ pub(super) fn fingerprint(parts: &[&str]) -> String {
         hash.update(part.as_bytes());
         hash.update([0]);
     }
-    hash.finalize()
-        .iter()
-        .take(16)
-        .map(|b| format!("{b:02x}"))
-        .collect()
+    hex(&hash.finalize()[..16])
 }
 
 fn severity(level: Level) -> &'static str {

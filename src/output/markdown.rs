@@ -195,7 +195,7 @@ fn unknown(out: &mut String, view: View<'_>) {
     let _ = writeln!(
         out,
         "\n### {} could not be judged\n",
-        count(blind.count() as u64, "check")
+        count(blind.count(), "check")
     );
     for reason in reasons.iter().take(SHOWN) {
         let _ = writeln!(
@@ -207,7 +207,7 @@ fn unknown(out: &mut String, view: View<'_>) {
         );
     }
     if reasons.len() > SHOWN {
-        let more = count((reasons.len() - SHOWN) as u64, "more reason");
+        let more = count(reasons.len() - SHOWN, "more reason");
         let _ = writeln!(out, "- … and {more}");
     }
 }

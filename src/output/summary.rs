@@ -216,8 +216,8 @@ pub(super) fn rows(view: View<'_>) -> Vec<(&'static str, String)> {
         format!(
             "{} of {}; {} judged, {} not determined, {} skipped",
             coverage.databases_seen,
-            count(coverage.databases as u64, "database"),
-            count(coverage.judged as u64, "check"),
+            count(coverage.databases, "database"),
+            count(coverage.judged, "check"),
             coverage.unknown,
             coverage.skipped
         ),

@@ -205,7 +205,7 @@ impl Text {
             self.labelled("checks", &reason.checks.join(", "));
         }
         if reasons.len() > 2 * SHOWN {
-            let more = count((reasons.len() - 2 * SHOWN) as u64, "more reason");
+            let more = count(reasons.len() - 2 * SHOWN, "more reason");
             self.line(2, &format!("… and {more}"));
         }
     }

@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Plan;
-use crate::{facts::rds::Topology, model::Engine};
+use crate::{
+    facts::rds::Topology,
+    model::{Engine, count},
+};
 
 /// One estimate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -47,7 +50,7 @@ pub(super) fn durations(plan: &Plan) -> Vec<Estimate> {
             "reboots for static parameters",
             format!(
                 "{}, one after the other, usually a minute or two each",
-                instances(plan.reboots.len())
+                count(plan.reboots.len(), "instance")
             ),
             "one restart each; long transactions and many connections make it longer",
         ));
@@ -123,8 +126,4 @@ pub(super) fn twice(plan: &Plan, blue: &Topology) -> Vec<Estimate> {
         ));
     }
     all
-}
-
-fn instances(n: usize) -> String {
-    format!("{n} instance{}", if n == 1 { "" } else { "s" })
 }

@@ -115,7 +115,7 @@ pub fn text(preparation: &Preparation, rds: &RdsFacts, by_hand: bool, style: Sty
             group(&mut out, &target.work, style);
         }
         if target.there > 0 {
-            let there = count(target.there as u64, "value");
+            let there = count(target.there, "value");
             let _ = writeln!(
                 out,
                 "  {there} of blue's {} there already",
@@ -198,7 +198,7 @@ pub(super) fn headline(preparation: &Preparation) -> String {
         .filter(|t| !matches!(t, Turn::Failover { .. }))
         .count();
     if reboots > 0 {
-        parts.push(format!("reboot {}", count(reboots as u64, "instance")));
+        parts.push(format!("reboot {}", count(reboots, "instance")));
     }
     match (parts.is_empty(), preparation.unknown.is_empty()) {
         (true, true) => "DONE: nothing is left to do".to_owned(),

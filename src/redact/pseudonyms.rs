@@ -4,6 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::model::hex;
+
 /// Letters in place of letters outside ASCII, by how many bytes they take: names are limited in bytes.
 const LONGER: [&[char]; 3] = [
     &[
@@ -121,7 +123,6 @@ impl Pseudonyms {
 
     /// A short word for a whole text.
     pub(super) fn digest(&self, text: &str) -> String {
-        let hash = self.hash(&[b"text", text.as_bytes()]);
-        hash.iter().take(5).map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.hash(&[b"text", text.as_bytes()])[..5])
     }
 }

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use super::lock::{FileLock, LockError, private};
 use super::record::{Actor, FORMAT, Header, KINDS, Record};
-use crate::bounded;
+use crate::{bounded, model::hex};
 
 /// What the first record has for `prev`.
 const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -447,10 +447,7 @@ fn split(line: &str) -> Option<(String, &str)> {
 }
 
 fn hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex(&Sha256::digest(text.as_bytes()))
 }
 
 /// Makes the file's name survive a crash of the machine.

@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 use super::world::Seen;
 use crate::{
     cli::DatabaseArgs,
+    model::hex,
     policy::Policy,
     report::{Headline, Outcome, Report},
     switchover::{
@@ -105,8 +106,7 @@ fn digest(report: &Report, identity: &Identity, policy: &Policy) -> String {
         hash.update(line.as_bytes());
         hash.update(b"\0");
     }
-    let hash = hash.finalize();
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash.finalize())
 }
 
 /// What the checks after the switchover said.

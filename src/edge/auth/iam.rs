@@ -10,7 +10,7 @@ use aws_config::{Region, SdkConfig};
 use aws_sdk_rds::auth_token::{AuthTokenGenerator, Config};
 
 use super::chain;
-use crate::model::secret::Secret;
+use crate::model::{percent_encoded, secret::Secret};
 
 /// Looking for AWS credentials may ask a metadata service that is not there.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -117,18 +117,6 @@ pub(super) async fn token(
             TIMEOUT.as_secs()
         ))),
     }
-}
-
-/// Everything but RFC 3986's unreserved characters as `%XX`.
-fn percent_encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-        encoded
-    })
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use super::*;
+use crate::model::hex;
 
 const LOGIN: Login<'static> = Login {
     host: "db.abc123.eu-west-1.rds.amazonaws.com",
@@ -96,10 +97,6 @@ fn hmac(key: &[u8], message: &str) -> Vec<u8> {
         .chain_update(inner)
         .finalize()
         .to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Signature Version 4 as AWS describes it, worked out by hand over a finished token.

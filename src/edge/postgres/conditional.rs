@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use tokio_postgres::error::SqlState;
 
-use crate::{catalogue::Condition, edge::random};
+use crate::{catalogue::Condition, edge::random, model::hex};
 
 /// The setting that holds the word and the names. Any role may set one with a prefix that no extension claims
 /// (<https://www.postgresql.org/docs/current/runtime-config-custom.html>).
@@ -33,14 +33,7 @@ impl Look {
         if all.is_empty() {
             return None;
         }
-        let word = random::bytes()
-            .ok()?
-            .iter()
-            .take(12)
-            .fold(String::new(), |mut word, byte| {
-                let _infallible = write!(word, "{byte:02x}");
-                word
-            });
+        let word = hex(&random::bytes().ok()?[..12]);
         let sql = look_sql(&word, all.into_values());
         Some(Self { word, sql })
     }

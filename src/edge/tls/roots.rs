@@ -327,6 +327,7 @@ pub(crate) mod tests {
     use sha2::{Digest, Sha256};
 
     use super::*;
+    use crate::model::hex;
 
     /// A self-signed certificate that is good for years.
     pub(crate) fn certificate_pem() -> String {
@@ -374,10 +375,7 @@ pub(crate) mod tests {
     fn bundled_comments_are_true() {
         let lines: Vec<&str> = BUNDLED.lines().collect();
         for root in Roots::bundled().trusted() {
-            let digest: String = Sha256::digest(root.der())
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
+            let digest = hex(&Sha256::digest(root.der()));
             let name = lines[root.line - 3];
             let facts = lines[root.line - 2];
             assert!(name.starts_with("# "), "line {} has its name above it", root.line);

@@ -393,7 +393,7 @@ fn settling(change: &Change) -> Vec<Block> {
             span(change.header.config.stable_for)
         );
         if unknown > 0 {
-            words.push_str(&format!(" {} could not tell.", count(unknown as u64, "look")));
+            words.push_str(&format!(" {} could not tell.", count(unknown, "look")));
         }
         if change.settling_each > 1 {
             words.push_str(&format!(
@@ -413,7 +413,7 @@ fn settling(change: &Change) -> Vec<Block> {
             ]
         });
         blocks.push(Block::Table(Table {
-            about: format!("{} at lag", count(change.settling.len() as u64, "look")),
+            about: format!("{} at lag", count(change.settling.len(), "look")),
             columns: vec!["when", "behind", "time", "worst database", "in the way"],
             rows: rows.collect(),
             folded: true,
@@ -792,7 +792,7 @@ fn journal(change: &Change) -> Vec<Block> {
     if change.entries.len() > ROWS {
         blocks.push(Block::Text(format!(
             "{} only in the JSON form.",
-            count((change.entries.len() - ROWS) as u64, "more entry").replace("entrys", "entries")
+            count(change.entries.len() - ROWS, "more entry")
         )));
     }
     blocks
@@ -876,7 +876,7 @@ fn said(record: &Record) -> String {
         Record::Ended { outcome } => outcome.to_string(),
         Record::Remark { remark, .. } => match remark.as_ref() {
             Remark::Judged(j) => format!("report of phase {}: {}, {}", j.phase, j.verdict, j.because),
-            Remark::Settling { looks, .. } => format!("{} at lag", count(looks.len() as u64, "look")),
+            Remark::Settling { looks, .. } => format!("{} at lag", count(looks.len(), "look")),
             Remark::Outage(o) => match &o.writes {
                 Some(writes) => format!("reads: {}; writes: {}", o.reads, writes.stream),
                 None => format!("reads: {}", o.reads),

@@ -83,14 +83,11 @@ pub(super) fn lag(view: View<'_>) -> Option<Lag> {
     let blind = samples.iter().filter(|s| slots(&s.blue).is_none()).count();
     let mut note = format!(
         "{}, from {} on; bytes that green has not confirmed, by slot of blue.",
-        count(samples.len() as u64, "look"),
+        count(samples.len(), "look"),
         first.at.strftime("%Y-%m-%d %H:%M:%S UTC")
     );
     if blind > 0 {
-        note.push_str(&format!(
-            " {} failed and left a gap.",
-            count(blind as u64, "look")
-        ));
+        note.push_str(&format!(" {} failed and left a gap.", count(blind, "look")));
     }
     if all.len() > DRAWN {
         note.push_str(&format!(
@@ -184,8 +181,8 @@ pub(in crate::output) fn draw(
         title,
         description: format!(
             "{} over {}; the most was {}",
-            count(all.len() as u64, "slot"),
-            count(times.len() as u64, "look"),
+            count(all.len(), "slot"),
+            count(times.len(), "look"),
             bytes(most)
         ),
         ticks: [0, most / 2, most]

@@ -171,7 +171,7 @@ fn description(view: View<'_>) -> String {
                 .map(|s| s.endpoint.clone())
         });
         let members = topology(view, side).map_or(String::new(), |t| {
-            format!(" with {}", count(t.instances.len() as u64, "member"))
+            format!(" with {}", count(t.instances.len(), "member"))
         });
         match (name, version) {
             (None, None) => format!("{side} was not seen"),
@@ -191,7 +191,7 @@ fn description(view: View<'_>) -> String {
     format!(
         "{}; {green}; {} between them",
         one(Side::Blue),
-        count(slots.len() as u64, "replication slot")
+        count(slots.len(), "replication slot")
     )
 }
 
@@ -282,7 +282,7 @@ fn side_box(view: View<'_>, side: Side, title: &'static str, x: usize) -> Box {
 
 fn databases(server: &ServerFacts) -> String {
     let unseen = server.databases.values().filter(|d| d.known().is_none()).count();
-    let total = count(server.databases.len() as u64, "database");
+    let total = count(server.databases.len(), "database");
     if unseen == 0 {
         total
     } else {
@@ -332,11 +332,7 @@ fn arrows(view: View<'_>, done: bool) -> Vec<Arrow> {
     if total > DRAWN
         && let Some(last) = arrows.last_mut()
     {
-        last.what = format!(
-            "{}; and {} more",
-            last.what,
-            count((total - DRAWN) as u64, "slot")
-        );
+        last.what = format!("{}; and {} more", last.what, count(total - DRAWN, "slot"));
     }
     arrows
 }
