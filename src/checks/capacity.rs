@@ -38,6 +38,11 @@ const LIMITS: &[(&str, Asked)] = &[
     ("max-worker-processes", max_worker_processes::room),
 ];
 
+/// The ids of the checks behind [`capacity`].
+pub fn capacity_checks() -> impl Iterator<Item = &'static str> {
+    LIMITS.iter().map(|(id, _)| *id)
+}
+
 /// What the capacity checks weigh on these facts.
 ///
 /// # Errors

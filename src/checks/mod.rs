@@ -22,7 +22,7 @@ use crate::{
     verdict::{Unseen, Verdict},
 };
 
-pub use capacity::{Capacity, capacity, fixed};
+pub use capacity::{Capacity, capacity, capacity_checks, fixed};
 pub use ctx::{Ctx, Gathered, Setting, Settings};
 pub(crate) use minimum_version::minimum as blue_green_minimum;
 pub(crate) use plane::{entries, is_default_group, is_on, is_set, is_usable};

@@ -23,7 +23,7 @@ use clap::{CommandFactory as _, Parser as _};
 
 use crate::{
     cli::{Cli, Command, EngineChoice, SchemaOf},
-    edge::{auth::LOG_CEILINGS, env::Env, files::FileError, terminal},
+    edge::{auth::LOG_CEILINGS, aws::AwsError, env::Env, files::FileError, rds::RdsError, terminal},
     exit::Exit,
     model::{
         Engine, masking,
@@ -46,36 +46,42 @@ pub struct Failure {
 impl Failure {
     /// Wrong usage or configuration.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self {
-            exit: Exit::Usage,
-            message: message.into(),
-        }
+        Self::with(Exit::Usage, message)
     }
 
     /// Ctrl-C where nothing had been changed.
     pub fn interrupted() -> Self {
-        Self {
-            exit: Exit::Interrupted,
-            message: "interrupted; nothing was changed".to_owned(),
-        }
+        Self::with(Exit::Interrupted, "interrupted; nothing was changed")
     }
 
     /// Could not look at all.
     pub fn blind(message: impl Into<String>) -> Self {
-        Self {
-            exit: Exit::CouldNotLook,
-            message: message.into(),
-        }
+        Self::with(Exit::CouldNotLook, message)
     }
-}
 
-impl Failure {
     /// Ended in another way.
     pub fn with(exit: Exit, message: impl Into<String>) -> Self {
         Self {
             exit,
             message: message.into(),
         }
+    }
+}
+
+impl From<AwsError> for Failure {
+    fn from(error: AwsError) -> Self {
+        RdsError::from(error).into()
+    }
+}
+
+impl From<RdsError> for Failure {
+    fn from(error: RdsError) -> Self {
+        let exit = if error.is_usage() {
+            Exit::Usage
+        } else {
+            Exit::CouldNotLook
+        };
+        Self::with(exit, error.to_string())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Failure, World, drift, target};
 use crate::{
+    checks,
     cli::{PlanArgs, PlanFormat, TargetArgs},
     edge::{clock, files, rds, terminal},
     exit::Exit,
@@ -91,13 +92,7 @@ async fn looked(
         target_version: target,
         ..TargetArgs::default()
     };
-    let only = [
-        "max-replication-slots",
-        "max-wal-senders",
-        "max-logical-replication-workers",
-        "max-worker-processes",
-    ]
-    .map(str::to_owned);
+    let only: Vec<String> = checks::capacity_checks().map(str::to_owned).collect();
     let wanted = target::Wanted {
         phase: Some(Phase::Create),
         everything: false,

@@ -3,39 +3,33 @@
 //! No journal is kept: what is left is read from RDS itself each time. A call is sent once; where its answer is lost, the
 //! state is looked at, and a reboot or a failover that left no trace is not sent again in the same run.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use super::{Failure, World, consent, drift, fleet, target};
 use crate::{
+    checks,
     cli::{PrepareArgs, PrepareFormat, SubjectArgs, TargetArgs},
     edge::{
         clock,
-        rds::{change::Changes, look::Lookout},
-        terminal::{self, Progress},
+        rds::{self, change::Changes, look::Lookout},
+        terminal,
     },
     exit::Exit,
-    facts::{Fact, Facts, rds::RdsFacts},
-    model::shell::quote,
-    model::{Arn, PgVersion, Phase},
+    facts::{Fact, Facts},
+    model::{PgVersion, Phase, shell::quote},
     plan,
     policy::Policy,
-    prepare::{self, Action, Asked, Next, NotKnown, Preparation, Turn},
+    prepare::{self, Action, Asked, NotKnown, Preparation, Turn},
     switchover::evidence::Answer,
 };
 
-/// How often RDS is asked while something is awaited: often at first.
-const POLLS: [u64; 4] = [1, 2, 3, 5];
-/// How long a change may take until RDS shows it.
-const SHOWS_WITHIN: Duration = Duration::from_secs(300);
+mod reboots;
 
 pub(super) async fn run(args: PrepareArgs, world: &World) -> Result<Exit, Failure> {
     let work = async {
         let tools = Tools::of(&args, world).await?;
         let (facts, preparation) = tools.look().await?;
-        let rds = facts
-            .rds
-            .known()
-            .ok_or_else(|| Failure::blind("RDS was not asked"))?;
+        let rds = target::rds(&facts.rds)?;
         let style = terminal::style(world.color, world.verbose > 0, &world.env);
         terminal::print(&match args.format {
             PrepareFormat::Table => prepare::text(&preparation, rds, !args.apply, style),
@@ -92,21 +86,10 @@ struct Tools<'a> {
 
 impl<'a> Tools<'a> {
     async fn of(args: &'a PrepareArgs, world: &'a World) -> Result<Self, Failure> {
-        if args.cluster.is_none() && args.instance.is_none() {
-            return Err(Failure::usage("say what to look at: --cluster or --instance"));
-        }
+        let subject = target::subject(&subject(args))
+            .ok_or_else(|| Failure::usage("say what to look at: --cluster or --instance"))?;
         let (config, _) = target::aws_config(&args.aws, world).await?;
-        let named = args
-            .cluster
-            .as_deref()
-            .or(args.instance.as_deref())
-            .unwrap_or_default();
-        let by_arn = named.parse::<Arn>().ok().map(|arn| arn.region().to_owned());
-        let region = config
-            .region()
-            .map(|region| region.as_ref().to_owned())
-            .or(by_arn);
-        let region = region.ok_or_else(|| Failure::usage("no Region: give --region or set AWS_REGION"))?;
+        let region = rds::region(&config, &subject)?;
         Ok(Self {
             args,
             world,
@@ -135,32 +118,19 @@ impl<'a> Tools<'a> {
         Ok((facts, preparation))
     }
 
-    fn subject(&self) -> SubjectArgs {
-        SubjectArgs {
-            cluster: self.args.cluster.clone(),
-            instance: self.args.instance.clone(),
-            deployment: None,
-        }
-    }
-
     /// RDS and what the capacity checks ask of the databases.
     async fn facts(&self) -> Result<Facts, Failure> {
         let args = self.args;
         let wanted = TargetArgs {
-            subject: self.subject(),
+            subject: subject(args),
             target_version: args.target_version,
             target_parameter_group: args.target_parameter_group.clone(),
             ..TargetArgs::default()
         };
-        let only = [
-            "max-replication-slots",
-            "max-wal-senders",
-            "max-logical-replication-workers",
-            "max-worker-processes",
-            "logical-replication-enabled",
-            "synchronous-commit",
-        ]
-        .map(str::to_owned);
+        let only: Vec<String> = checks::capacity_checks()
+            .chain(["logical-replication-enabled", "synchronous-commit"])
+            .map(str::to_owned)
+            .collect();
         let read = target::Wanted {
             phase: Some(Phase::Create),
             everything: false,
@@ -172,7 +142,7 @@ impl<'a> Tools<'a> {
     /// RDS alone.
     async fn rds_facts(&self) -> Result<Facts, Failure> {
         let args = self.args;
-        let subject = self.subject();
+        let subject = subject(args);
         let begun = clock::now();
         let group = args.target_parameter_group.clone();
         let wanted = target::rds_only(&subject, &args.aws, args.target_version, group);
@@ -226,14 +196,11 @@ impl<'a> Tools<'a> {
         self.agreed(&preparation, reboots).await?;
         for action in &actions {
             let answer = self.changes.act(action).await;
-            settle(action, &answer)?;
+            taken(action, &answer)?;
             terminal::say(&format!("done: {}", action.title()));
         }
-        let rds = facts
-            .rds
-            .known()
-            .ok_or_else(|| Failure::blind("RDS was not asked"))?;
-        let arn = source(rds)?;
+        let rds = target::rds(&facts.rds)?;
+        let arn = target::blue_arn(rds)?;
         if reboots {
             let forced: BTreeSet<String> = preparation.forced.iter().cloned().collect();
             let expected: BTreeSet<&str> = match actions.is_empty() {
@@ -243,7 +210,7 @@ impl<'a> Tools<'a> {
                     turns.filter(|id| !forced.contains(*id)).collect()
                 }
             };
-            self.shown(&arn, &expected).await?;
+            self.until_shown(&arn, &expected).await?;
             self.reboot(&arn, &forced).await?;
         }
         // The proof is another look at everything, the database included.
@@ -266,10 +233,6 @@ impl<'a> Tools<'a> {
             ));
         }
         if reboots || after.changes() {
-            let rds = facts
-                .rds
-                .known()
-                .ok_or_else(|| Failure::blind("RDS was not asked"))?;
             let style = terminal::style(self.world.color, false, &self.world.env);
             terminal::say(&prepare::text(&after, rds, false, style));
             return Err(Failure::with(
@@ -308,120 +271,14 @@ impl<'a> Tools<'a> {
         let question = format!("To change {}{outage}", preparation.subject);
         consent::to(&question, &preparation.subject, self.args.yes).await
     }
+}
 
-    /// Waits until RDS shows that the changed instances wait for their reboot.
-    async fn shown(&self, arn: &Arn, expected: &BTreeSet<&str>) -> Result<(), Failure> {
-        let mut wait = Waiting::new(SHOWS_WITHIN);
-        loop {
-            let blue = self.topology(arn).await?;
-            let states = crate::checks::out_of_sync(&blue);
-            let missing = expected
-                .iter()
-                .find(|id| !states.iter().any(|(is, ..)| is == *id));
-            match missing {
-                None => return Ok(()),
-                Some(id) => {
-                    wait.on(
-                        &format!("{id}: RDS does not show the change yet"),
-                        Exit::RolledBack,
-                    )
-                    .await?
-                }
-            }
-        }
-    }
-
-    /// One by one, each until it is back and in sync.
-    async fn reboot(&self, arn: &Arn, forced: &BTreeSet<String>) -> Result<(), Failure> {
-        let mut rebooted = BTreeSet::new();
-        let mut wait = Waiting::new(Duration::from_secs(self.args.wait));
-        loop {
-            let blue = self.topology(arn).await?;
-            match prepare::next(&blue, &rebooted, forced) {
-                Next::Done => return Ok(()),
-                Next::Stuck(why) => return Err(Failure::with(Exit::RolledBack, format!("stopped: {why}"))),
-                Next::Wait(why) => wait.on(&why, Exit::RolledBack).await?,
-                Next::Act(action) => {
-                    let answer = self.changes.act(&action).await;
-                    match &answer {
-                        // Whether it took is seen below, or it is stuck.
-                        Answer::Lost { why } => {
-                            terminal::say(&format!("{}: no answer ({why})", action.title()))
-                        }
-                        answer => settle(&action, answer)?,
-                    }
-                    wait = Waiting::new(Duration::from_secs(self.args.wait));
-                    match &action {
-                        Action::Reboot { id } => {
-                            rebooted.insert(id.clone());
-                            if forced.contains(id) {
-                                self.left(id).await?;
-                            }
-                            self.back(arn, id, &mut wait).await?;
-                        }
-                        Action::Failover { to, .. } => self.taken_over(arn, to, &mut wait).await?,
-                        _ => {}
-                    }
-                    terminal::say(&format!("done: {}", action.title()));
-                }
-            }
-        }
-    }
-
-    /// Waits until an instance of which RDS shows nothing pending is seen to reboot, or has had the time to.
-    async fn left(&self, id: &str) -> Result<(), Failure> {
-        for _ in 0..30 {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            let found = self.lookout.instance(id).await;
-            let found = found.map_err(|e| Failure::blind(e.to_string()))?;
-            if found.is_none_or(|i| i.status != "available") {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits until an instance has rebooted: in sync, and at rest.
-    async fn back(&self, arn: &Arn, id: &str, wait: &mut Waiting) -> Result<(), Failure> {
-        loop {
-            let blue = self.topology(arn).await?;
-            let waits = crate::checks::out_of_sync(&blue).iter().any(|(is, ..)| *is == id);
-            match prepare::next(&blue, &BTreeSet::new(), &BTreeSet::new()) {
-                Next::Stuck(why) => return Err(Failure::with(Exit::RolledBack, format!("stopped: {why}"))),
-                Next::Wait(why) => wait.on(&why, Exit::RolledBack).await?,
-                _ if waits => {
-                    wait.on(&format!("{id} still waits for its reboot"), Exit::RolledBack)
-                        .await?
-                }
-                _ => return Ok(()),
-            }
-        }
-    }
-
-    /// Waits until a reader is the writer, and all is at rest.
-    async fn taken_over(&self, arn: &Arn, to: &str, wait: &mut Waiting) -> Result<(), Failure> {
-        loop {
-            let blue = self.topology(arn).await?;
-            let writes = blue.writer().is_some_and(|w| w.id == to);
-            match prepare::next(&blue, &BTreeSet::new(), &BTreeSet::new()) {
-                Next::Stuck(why) => return Err(Failure::with(Exit::RolledBack, format!("stopped: {why}"))),
-                Next::Wait(why) => wait.on(&why, Exit::RolledBack).await?,
-                _ if !writes => {
-                    wait.on(&format!("{to} is not the writer yet"), Exit::RolledBack)
-                        .await?
-                }
-                _ => return Ok(()),
-            }
-        }
-    }
-
-    async fn topology(&self, arn: &Arn) -> Result<crate::facts::rds::Topology, Failure> {
-        let found = self
-            .lookout
-            .topology(arn, None)
-            .await
-            .map_err(|e| Failure::blind(e.to_string()))?;
-        found.ok_or_else(|| Failure::blind(format!("there is no {arn} any more")))
+/// What was named.
+fn subject(args: &PrepareArgs) -> SubjectArgs {
+    SubjectArgs {
+        cluster: args.cluster.clone(),
+        instance: args.instance.clone(),
+        deployment: None,
     }
 }
 
@@ -433,18 +290,8 @@ fn instance(turn: &Turn) -> Option<&str> {
     }
 }
 
-fn source(rds: &RdsFacts) -> Result<Arn, Failure> {
-    let blue = rds.blue.known();
-    let cluster = blue.and_then(|b| b.cluster.as_ref()).map(|c| &c.arn);
-    let instance = || blue.and_then(|b| b.instances.first()).map(|i| &i.arn);
-    cluster
-        .or_else(instance)
-        .cloned()
-        .ok_or_else(|| Failure::blind("the database is not known"))
-}
-
 /// A change that was not taken ends the run: what came before it stays, and the next run does the rest.
-fn settle(action: &Action, answer: &Answer) -> Result<(), Failure> {
+fn taken(action: &Action, answer: &Answer) -> Result<(), Failure> {
     let title = action.title();
     let denied = matches!(answer, Answer::Rejected { fault } if fault.code.starts_with("AccessDenied"));
     let rights = match denied {
@@ -465,44 +312,5 @@ fn settle(action: &Action, answer: &Answer) -> Result<(), Failure> {
                 "whether RDS did {title} is not known ({why}); run it again, it looks first and does what is left"
             ),
         )),
-    }
-}
-
-/// Patience with one thing.
-struct Waiting {
-    left: Duration,
-    polls: usize,
-    progress: Progress,
-}
-
-impl Waiting {
-    fn new(most: Duration) -> Self {
-        Self {
-            left: most,
-            polls: 0,
-            progress: Progress::start(),
-        }
-    }
-
-    async fn on(&mut self, what: &str, exit: Exit) -> Result<(), Failure> {
-        if self.left.is_zero() {
-            self.progress.finish();
-            return Err(Failure::with(
-                exit,
-                format!("stopped after the longest wait: {what}; look at it, and run it again"),
-            ));
-        }
-        self.progress.waiting(what);
-        let pause = Duration::from_secs(POLLS[self.polls.min(POLLS.len() - 1)]).min(self.left);
-        self.polls += 1;
-        tokio::time::sleep(pause).await;
-        self.left -= pause;
-        Ok(())
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.progress.finish();
     }
 }

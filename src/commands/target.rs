@@ -21,8 +21,11 @@ use crate::{
         terminal::{self, Progress},
         tls::{Roots, TlsMode, TlsSettings},
     },
-    facts::{Fact, Facts, Request, Why},
-    model::{Engine, PgVersion, Phase, Side},
+    facts::{
+        Fact, Facts, Request, Why,
+        rds::{RdsFacts, Topology},
+    },
+    model::{Arn, Engine, PgVersion, Phase, Side},
 };
 
 pub(super) use crate::edge::rds::Subject;
@@ -45,7 +48,7 @@ pub(super) struct Wanted<'a> {
 #[derive(Clone)]
 pub(super) struct Target {
     /// The control plane, or that it was not asked.
-    pub(super) rds: Fact<crate::facts::rds::RdsFacts>,
+    pub(super) rds: Fact<RdsFacts>,
     /// The engine, as far as the control plane tells.
     pub(super) engine: Engine,
     /// What was asked for, completed by what the deployment says.
@@ -54,6 +57,18 @@ pub(super) struct Target {
     pub(super) blue: ConnectSpec,
     /// The copy, where there is one.
     pub(super) green: Option<ConnectSpec>,
+}
+
+/// What the control plane told, for a command that cannot go on without it.
+pub(super) fn rds(rds: &Fact<RdsFacts>) -> Result<&RdsFacts, Failure> {
+    rds.known().ok_or_else(|| Failure::blind("RDS was not asked"))
+}
+
+/// Blue's ARN, for a command that cannot go on without it.
+pub(super) fn blue_arn(rds: &RdsFacts) -> Result<Arn, Failure> {
+    let arn = rds.blue.known().and_then(Topology::arn);
+    arn.cloned()
+        .ok_or_else(|| Failure::blind("the database is not known"))
 }
 
 /// Reads everything that the flags ask for.
@@ -320,12 +335,7 @@ pub(super) async fn aws_config(aws: &AwsArgs, world: &World) -> Result<(SdkConfi
         profile: aws.profile.clone(),
         endpoint_url: aws.endpoint_url.clone(),
     };
-    let config = aws::load(&settings, &world.env)
-        .await
-        .map_err(|e| match e.is_usage() {
-            true => Failure::usage(e.to_string()),
-            false => Failure::blind(e.to_string()),
-        })?;
+    let config = aws::load(&settings, &world.env).await?;
     let endpoint = aws::endpoint_url(&config, &settings, &world.env);
     Ok((config, endpoint))
 }
@@ -349,10 +359,7 @@ async fn from_rds(
         endpoint_url,
     };
     let asked = Box::pin(rds::collect(&config, &request));
-    let collected = deadline::half(asked).await.map_err(|e| match e.is_usage() {
-        true => Failure::usage(e.to_string()),
-        false => Failure::blind(e.to_string()),
-    })?;
+    let collected = deadline::half(asked).await?;
     servers_of(target, collected, config, databases, ways, world)
 }
 
@@ -455,12 +462,7 @@ pub(super) async fn control_plane(
             target_parameter_group: wanted.target_parameter_group,
             endpoint_url,
         };
-        rds::collect(&config, &request)
-            .await
-            .map_err(|e| match e.is_usage() {
-                true => Failure::usage(e.to_string()),
-                false => Failure::blind(e.to_string()),
-            })
+        Ok(rds::collect(&config, &request).await?)
     });
     deadline::within(deadline::USUAL, look).await
 }

@@ -17,7 +17,10 @@ mod terraform;
 pub mod text;
 mod updates;
 
-use crate::{exit::Exit, facts::rds::RdsFacts};
+use crate::{
+    exit::Exit,
+    facts::rds::{RdsFacts, Topology},
+};
 
 pub use ahead::{Ahead, CannotSay};
 pub use code::{BadCode, Document, Language};
@@ -147,10 +150,7 @@ impl Report {
 /// What surrounds a template of this database's stack.
 pub fn surroundings(facts: &RdsFacts) -> Surroundings {
     let topology = live::production(facts);
-    let arn = topology.and_then(|t| {
-        let cluster = t.cluster.as_ref().map(|c| &c.arn);
-        cluster.or_else(|| t.instances.first().map(|i| &i.arn))
-    });
+    let arn = topology.and_then(Topology::arn);
     let tags = topology.and_then(live::tags);
     Surroundings {
         parameters: std::collections::BTreeMap::new(),

@@ -141,7 +141,10 @@ pub async fn family_defaults(
 }
 
 /// The Region to ask: the configuration's, which must be the ARN's where one was given.
-fn region(config: &SdkConfig, subject: &Subject) -> Result<String, RdsError> {
+///
+/// # Errors
+/// [`RdsError`] where there is none, or the two differ.
+pub fn region(config: &SdkConfig, subject: &Subject) -> Result<String, RdsError> {
     let here = config.region().map(|region| region.as_ref().to_owned());
     match (subject.arn()?, here) {
         (Some(arn), Some(here)) if arn.region() != here => Err(RdsError::WrongRegion {

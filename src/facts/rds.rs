@@ -542,6 +542,14 @@ impl Topology {
         }
     }
 
+    /// The cluster's or the instance's ARN.
+    pub fn arn(&self) -> Option<&Arn> {
+        match &self.cluster {
+            Some(cluster) => Some(&cluster.arn),
+            None => self.instances.first().map(|instance| &instance.arn),
+        }
+    }
+
     /// The engine version that the control plane shows.
     pub fn engine_version(&self) -> Option<PgVersion> {
         let text = match &self.cluster {

@@ -343,18 +343,12 @@ fn card(
     id: &str,
 ) -> confirm::Card {
     let rds: Option<&RdsFacts> = servers.as_ref().map(|servers| &servers.rds);
-    let side = |topology: Option<&Topology>, endpoint: Option<String>| {
-        let name = topology.and_then(|t| match &t.cluster {
-            Some(cluster) => Some(cluster.id.clone()),
-            None => t.instances.first().map(|instance| instance.id.clone()),
-        });
-        confirm::Side {
-            name: name.unwrap_or_default(),
-            version: topology
-                .and_then(Topology::engine_version)
-                .map_or_else(String::new, |version| version.to_string()),
-            endpoint: endpoint.unwrap_or_default(),
-        }
+    let side = |topology: Option<&Topology>, endpoint: Option<String>| confirm::Side {
+        name: topology.map_or_else(String::new, |t| t.id().to_owned()),
+        version: topology
+            .and_then(Topology::engine_version)
+            .map_or_else(String::new, |version| version.to_string()),
+        endpoint: endpoint.unwrap_or_default(),
     };
     let blue = servers.as_ref().map(|servers| servers.blue.endpoint());
     let green = servers

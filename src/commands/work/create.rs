@@ -16,7 +16,7 @@ use crate::{
     exit::Exit,
     facts::Facts,
     gate,
-    model::{Arn, Phase},
+    model::Phase,
     output::{View, text::wrap},
     report::{Outcome, Report},
     situation::Situation,
@@ -162,11 +162,8 @@ async fn set_up(args: &CreateArgs, world: &World) -> Result<Result<(Run, Task), 
         terminal::say("nothing was created");
         return Ok(Err(exit));
     }
-    let rds = facts
-        .rds
-        .known()
-        .ok_or_else(|| Failure::blind("RDS was not asked"))?;
-    let source = source(&facts)?;
+    let rds = target::rds(&facts.rds)?;
+    let source = target::blue_arn(rds)?;
     // The text that RDS knows the version by: of a major alone, its newest minor.
     let listed = rds
         .target_version
@@ -246,16 +243,6 @@ async fn resumed(args: &CreateArgs, world: &World) -> Result<(Run, Task), Failur
     run.record(Record::Run { at: clock::now(), by })?;
     terminal::say(&format!("taking up {}: {task}", path.display()));
     Ok((run, task))
-}
-
-fn source(facts: &Facts) -> Result<Arn, Failure> {
-    let blue = facts.rds.known().and_then(|rds| rds.blue.known());
-    let cluster = blue.and_then(|b| b.cluster.as_ref()).map(|c| &c.arn);
-    let instance = || blue.and_then(|b| b.instances.first()).map(|i| &i.arn);
-    cluster
-        .or_else(instance)
-        .cloned()
-        .ok_or_else(|| Failure::blind("the database is not known"))
 }
 
 /// What is about to be made.

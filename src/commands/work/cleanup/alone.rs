@@ -95,10 +95,7 @@ async fn seen(real: &Real, named: &Old) -> Result<(Topology, String), Failure> {
 
 /// A deployment that is there is deleted first, and its old side with it.
 async fn no_deployment(real: &Real, side: &Topology) -> Result<(), Failure> {
-    let primary = || side.instances.first().map(|i| &i.arn);
-    let Some(arn) = side.cluster.as_ref().map(|c| &c.arn).or_else(primary) else {
-        return Ok(());
-    };
+    let Some(arn) = side.arn() else { return Ok(()) };
     for by in ["source", "target"] {
         let found = real.lookout.deployments(by, arn.as_str()).await.map_err(blind)?;
         if let Some(found) = found.into_iter().find(|d| d.deleted_at.is_none()) {

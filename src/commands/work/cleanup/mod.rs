@@ -142,11 +142,7 @@ async fn set_up(args: &CleanupArgs, world: &World) -> Result<Result<Ready, Exit>
     let found = target::find(&wanted, &args.aws, &args.databases, world, &progress).await;
     progress.finish();
     let found = found?;
-    let rds = found
-        .rds
-        .known()
-        .cloned()
-        .ok_or_else(|| Failure::blind("RDS was not asked"))?;
+    let rds = target::rds(&found.rds)?.clone();
     let deployment = rds.deployment.known().cloned().flatten();
     let deployment = deployment.ok_or_else(|| Failure::blind("the deployment is not known"))?;
     let blue = rds
