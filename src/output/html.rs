@@ -167,7 +167,11 @@ pub fn render(view: View<'_>) -> String {
             one_line,
         ),
         chips: chips(view),
-        rows: summary::rows(view),
+        // The page says why at its head.
+        rows: summary::rows(view)
+            .into_iter()
+            .filter(|(label, _)| *label != "because")
+            .collect(),
         exit: view.exit.code(),
         topology: topology::picture(view),
         topology_note: "As the facts show it. Names that are too long are cut; the tables have them whole."
