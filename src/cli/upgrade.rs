@@ -1,10 +1,10 @@
 //! `prepare`, `create` and `cleanup`: the commands around a switchover that change something.
 
-use clap::Args;
-
 use std::path::PathBuf;
 
-use super::{AwsArgs, DatabaseArgs, OutputArgs, PolicyArgs};
+use clap::Args;
+
+use super::{AwsArgs, DatabaseArgs, OutputArgs, PolicyArgs, SourceArgs};
 use crate::model::PgVersion;
 
 /// `greenlight prepare`.
@@ -20,12 +20,9 @@ use crate::model::PgVersion;
                   greenlight prepare --cluster main --target-version 14.15 --apply --reboot"
 )]
 pub struct PrepareArgs {
-    /// Aurora cluster, by name or ARN
-    #[arg(long, value_name = "ID", group = "subject", help_heading = "What to look at")]
-    pub cluster: Option<String>,
-    /// RDS instance, by name or ARN
-    #[arg(long, value_name = "ID", group = "subject", help_heading = "What to look at")]
-    pub instance: Option<String>,
+    /// What is upgraded
+    #[command(flatten, next_help_heading = "What to look at")]
+    pub source: SourceArgs,
     /// The version to upgrade to: green's parameter group is prepared for it as well
     #[arg(long, value_name = "VERSION", help_heading = "What to look at")]
     pub target_version: Option<PgVersion>,
@@ -90,12 +87,9 @@ pub enum PrepareFormat {
                   greenlight create --resume --name main-to-14-15"
 )]
 pub struct CreateArgs {
-    /// Aurora cluster, by name or ARN
-    #[arg(long, value_name = "ID", group = "subject", help_heading = "What to upgrade")]
-    pub cluster: Option<String>,
-    /// RDS instance, by name or ARN
-    #[arg(long, value_name = "ID", group = "subject", help_heading = "What to upgrade")]
-    pub instance: Option<String>,
+    /// What is upgraded
+    #[command(flatten, next_help_heading = "What to upgrade")]
+    pub source: SourceArgs,
     /// The version to upgrade to
     #[arg(long, value_name = "VERSION", help_heading = "What to upgrade")]
     pub target_version: Option<PgVersion>,

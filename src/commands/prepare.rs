@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::{Failure, World, consent, drift, fleet, target};
 use crate::{
     checks,
-    cli::{PrepareArgs, PrepareFormat, SubjectArgs, TargetArgs},
+    cli::{PrepareArgs, PrepareFormat, TargetArgs},
     edge::{
         clock,
         rds::{self, change::Changes, look::Lookout},
@@ -86,7 +86,7 @@ struct Tools<'a> {
 
 impl<'a> Tools<'a> {
     async fn of(args: &'a PrepareArgs, world: &'a World) -> Result<Self, Failure> {
-        let subject = target::subject(&subject(args))
+        let subject = target::subject(&args.source.subject())
             .ok_or_else(|| Failure::usage("say what to look at: --cluster or --instance"))?;
         let (config, _) = target::aws_config(&args.aws, world).await?;
         let region = rds::region(&config, &subject)?;
@@ -122,7 +122,7 @@ impl<'a> Tools<'a> {
     async fn facts(&self) -> Result<Facts, Failure> {
         let args = self.args;
         let wanted = TargetArgs {
-            subject: subject(args),
+            subject: args.source.subject(),
             target_version: args.target_version,
             target_parameter_group: args.target_parameter_group.clone(),
             ..TargetArgs::default()
@@ -142,7 +142,7 @@ impl<'a> Tools<'a> {
     /// RDS alone.
     async fn rds_facts(&self) -> Result<Facts, Failure> {
         let args = self.args;
-        let subject = subject(args);
+        let subject = args.source.subject();
         let begun = clock::now();
         let group = args.target_parameter_group.clone();
         let wanted = target::rds_only(&subject, &args.aws, args.target_version, group);
@@ -249,7 +249,7 @@ impl<'a> Tools<'a> {
     /// The command that makes use of what was prepared.
     fn next(&self, after: &Preparation) -> Option<String> {
         let version = after.target_version?;
-        let kind = if self.args.cluster.is_some() {
+        let kind = if self.args.source.cluster.is_some() {
             "cluster"
         } else {
             "instance"
@@ -270,15 +270,6 @@ impl<'a> Tools<'a> {
         let outage = if reboots { " and reboot it as above" } else { "" };
         let question = format!("To change {}{outage}", preparation.subject);
         consent::to(&question, &preparation.subject, self.args.yes).await
-    }
-}
-
-/// What was named.
-fn subject(args: &PrepareArgs) -> SubjectArgs {
-    SubjectArgs {
-        cluster: args.cluster.clone(),
-        instance: args.instance.clone(),
-        deployment: None,
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     unused,
 };
 use crate::{
-    cli::{CreateArgs, SubjectArgs, TargetArgs},
+    cli::{CreateArgs, TargetArgs},
     commands::{Failure, World, check, consent, show, switchover::signals::Signals, target},
     edge::{
         clock,
@@ -123,7 +123,7 @@ async fn set_up(args: &CreateArgs, world: &World) -> Result<Result<(Run, Task), 
     if args.resume {
         return resumed(args, world).await.map(Ok);
     }
-    if args.cluster.is_none() && args.instance.is_none() {
+    if args.source.named().is_none() {
         return Err(Failure::usage("say what to upgrade: --cluster or --instance"));
     }
     let version = args
@@ -135,11 +135,7 @@ async fn set_up(args: &CreateArgs, world: &World) -> Result<Result<(Run, Task), 
     let policy = check::policy(&args.policy)?;
     let files = show::files(&args.output)?;
     let wanted = TargetArgs {
-        subject: SubjectArgs {
-            cluster: args.cluster.clone(),
-            instance: args.instance.clone(),
-            deployment: None,
-        },
+        subject: args.source.subject(),
         target_version: Some(version),
         target_parameter_group: args.target_parameter_group.clone(),
         ..TargetArgs::default()
@@ -208,19 +204,11 @@ async fn set_up(args: &CreateArgs, world: &World) -> Result<Result<(Run, Task), 
 async fn resumed(args: &CreateArgs, world: &World) -> Result<(Run, Task), Failure> {
     let path = match (&args.journal, &args.name, args.target_version) {
         (Some(path), ..) => path.clone(),
-        (None, Some(name), _) => format!("greenlight-create-{name}.journal").into(),
+        (None, Some(name), _) => usual_journal(name).into(),
         (None, None, Some(version)) => {
-            let subject = args
-                .cluster
-                .as_deref()
-                .or(args.instance.as_deref())
-                .unwrap_or_default();
-            let subject = subject.rsplit(':').next().unwrap_or_default();
-            format!(
-                "greenlight-create-{}.journal",
-                usual_name(subject, &version.to_string())
-            )
-            .into()
+            let given = args.source.named().unwrap_or_default();
+            let name = given.rsplit(':').next().unwrap_or_default();
+            usual_journal(&usual_name(name, &version.to_string())).into()
         }
         _ => {
             return Err(Failure::usage(
