@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Events, Run, config, failed, head, journal_path, place, read, show_report, started, take_up, tasks_of,
-    unused,
+    Events, Run, config, failed, head, journal_path, judged, place, read, started, take_up, tasks_of, unused,
 };
 use crate::{
     cli::{CreateArgs, TargetArgs},
@@ -17,7 +16,7 @@ use crate::{
     facts::Facts,
     gate,
     model::Phase,
-    output::{View, text::wrap},
+    output::text::wrap,
     report::{Outcome, Report},
     situation::Situation,
     switchover::driver::Interrupts as _,
@@ -146,14 +145,7 @@ async fn set_up(args: &CreateArgs, world: &World) -> Result<Result<(Run, Task), 
         only: &policy.only,
     };
     let facts = target::read(&wanted, &args.aws, &args.databases, read, world).await?;
-    let report = Report::make(&facts, Situation::of(&facts, Some(Phase::Create)), &policy);
-    let exit = gate::exit(&report);
-    let view = View {
-        report: &report,
-        facts: &facts,
-        exit,
-    };
-    show_report(view, &args.output, &files, world)?;
+    let exit = judged(&facts, Phase::Create, &policy, &args.output, &files, world)?;
     if exit != Exit::Ready {
         terminal::say("nothing was created");
         return Ok(Err(exit));

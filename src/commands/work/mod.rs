@@ -4,12 +4,12 @@ pub(super) mod cleanup;
 pub(super) mod create;
 mod events;
 
-use events::Events;
-
 use std::path::{Path, PathBuf};
 
 use aws_config::SdkConfig;
 use jiff::{SignedDuration, Timestamp};
+
+use events::Events;
 
 use super::{Failure, World, show, switchover::signals::Signals, target};
 use crate::{
@@ -24,12 +24,16 @@ use crate::{
         terminal,
     },
     exit::Exit,
-    facts::rds::Deployment,
-    model::DeploymentStatus,
+    facts::{Facts, rds::Deployment},
+    gate,
+    model::{DeploymentStatus, Phase},
     output::{
         self, Format, View,
         text::{clip, one_line, wrap},
     },
+    policy::Policy,
+    report::Report,
+    situation::Situation,
     switchover::{
         evidence::{Answer, Consent, Fault, Readiness},
         journal::{self, Journal, JournalError, Log},
@@ -316,6 +320,26 @@ impl Run {
         self.real.events.emit(&Event::Ended { task, end: &end });
         end
     }
+}
+
+/// Judges the facts, shows the report, and says what it comes to.
+fn judged(
+    facts: &Facts,
+    phase: Phase,
+    policy: &Policy,
+    args: &OutputArgs,
+    files: &[(Format, PathBuf)],
+    world: &World,
+) -> Result<Exit, Failure> {
+    let report = Report::make(facts, Situation::of(facts, Some(phase)), policy);
+    let exit = gate::exit(&report);
+    let view = View {
+        report: &report,
+        facts,
+        exit,
+    };
+    show_report(view, args, files, world)?;
+    Ok(exit)
 }
 
 /// Shows the report on stdout, and where it is ready only what is open: the rest is asked for with `-v`.

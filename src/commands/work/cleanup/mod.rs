@@ -11,8 +11,8 @@ use card::{after, card};
 use old::{Old, idle, is_old, no_replicas, old_of};
 
 use super::{
-    Events, Real, Run, config, failed, head, journal_path, place, read, show_report, started, take_up,
-    tasks_of, unused,
+    Events, Real, Run, config, failed, head, journal_path, judged, place, read, started, take_up, tasks_of,
+    unused,
 };
 use crate::{
     cli::{CleanupArgs, TargetArgs},
@@ -26,11 +26,8 @@ use crate::{
         Facts,
         rds::{Deployment, Topology},
     },
-    gate,
     model::{DeploymentStatus, Phase, quote_literal},
-    output::{View, text::wrap},
-    report::Report,
-    situation::Situation,
+    output::text::wrap,
     switchover::driver::Interrupts as _,
     work::{
         events::Event,
@@ -160,14 +157,7 @@ async fn set_up(args: &CleanupArgs, world: &World) -> Result<Result<Ready, Exit>
         };
         let facts: Facts = target::facts(found, &args.databases, read, begun, &progress).await?;
         progress.finish();
-        let report = Report::make(&facts, Situation::of(&facts, Some(Phase::Verify)), &policy);
-        let exit = gate::exit(&report);
-        let view = View {
-            report: &report,
-            facts: &facts,
-            exit,
-        };
-        show_report(view, &args.output, &files, world)?;
+        let exit = judged(&facts, Phase::Verify, &policy, &args.output, &files, world)?;
         if exit != Exit::Ready {
             terminal::say("nothing was deleted");
             return Ok(Err(exit));
