@@ -8,6 +8,7 @@ mod actions;
 mod assess;
 mod reboots;
 mod show;
+mod sight;
 
 use serde::Serialize;
 
