@@ -1,8 +1,8 @@
 //! The stories of a single RDS instance with a replica: those of a cluster, told of it.
 
 use super::{
-    Effect, Engine, LOST, Of, Purpose, QUICK, Stage, VERIFY, actions, created_through_faults, instance,
-    prepared_through_faults, switch_over,
+    Effect, Engine, LOST, Of, Purpose, QUICK, Stage, VERIFY, actions, create::created_through_faults,
+    instance, prepare::prepared_through_faults, switch_over,
 };
 
 pub(super) const INSTANCE: Of = Of {
