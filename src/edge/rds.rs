@@ -86,8 +86,7 @@ pub struct Collected {
 pub async fn collect(config: &SdkConfig, request: &RdsRequest) -> Result<Collected, RdsError> {
     let region = region(config, &request.subject)?;
     aws::credentials(config).await?;
-    let client = aws_sdk_rds::config::Builder::from(config).region(aws_config::Region::new(region.clone()));
-    let reader = Reader::new(Client::from_conf(client.build()));
+    let reader = Reader::new(client(config, &region));
     let place = match &request.endpoint_url {
         Some(url) => format!("{region} ({url})"),
         None => region.clone(),
@@ -108,9 +107,7 @@ pub async fn orderable_classes(
     engine: &str,
     version: &str,
 ) -> Result<BTreeSet<String>, String> {
-    let client =
-        aws_sdk_rds::config::Builder::from(config).region(aws_config::Region::new(region.to_owned()));
-    let reader = Reader::new(Client::from_conf(client.build()));
+    let reader = Reader::new(client(config, region));
     match fact(reader.list_classes(engine, version).await) {
         Fact::Known(classes) => Ok(classes),
         Fact::Unknown { detail, .. } => Err(detail),
@@ -127,9 +124,7 @@ pub async fn family_defaults(
     family: &str,
     of_cluster: bool,
 ) -> Result<ParameterGroup, String> {
-    let client =
-        aws_sdk_rds::config::Builder::from(config).region(aws_config::Region::new(region.to_owned()));
-    let reader = Reader::new(Client::from_conf(client.build()));
+    let reader = Reader::new(client(config, region));
     match fact(reader.family_defaults(family, of_cluster).await) {
         Fact::Known(values) => Ok(convert::parameter_group(
             format!("default.{family}"),
@@ -138,6 +133,12 @@ pub async fn family_defaults(
         )),
         Fact::Unknown { detail, .. } => Err(detail),
     }
+}
+
+/// A client of one Region, with the SDK's own retries.
+fn client(config: &SdkConfig, region: &str) -> Client {
+    let config = aws_sdk_rds::config::Builder::from(config);
+    Client::from_conf(config.region(aws_config::Region::new(region.to_owned())).build())
 }
 
 /// The Region to ask: the configuration's, which must be the ARN's where one was given.

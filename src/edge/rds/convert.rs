@@ -95,13 +95,7 @@ pub(super) fn cluster(c: types::DbCluster) -> Result<Cluster, Missing> {
             .associated_roles
             .unwrap_or_default()
             .into_iter()
-            .filter_map(|role| {
-                Some(AssociatedRole {
-                    arn: role.role_arn?,
-                    feature: role.feature_name.filter(|name| !name.is_empty()),
-                    status: role.status,
-                })
-            })
+            .filter_map(|role| associated(role.role_arn, role.feature_name, role.status))
             .collect(),
         global_write_forwarding: c.global_write_forwarding_status.map(|s| s.as_str().to_owned()),
         activity_stream: c.activity_stream_status.map(|s| s.as_str().to_owned()),
@@ -117,6 +111,18 @@ pub(super) fn cluster(c: types::DbCluster) -> Result<Cluster, Missing> {
         created_at: some_time(c.cluster_create_time),
         pending_engine_version: c.pending_modified_values.and_then(|p| p.engine_version),
         tags: tags(c.tag_list),
+    })
+}
+
+fn associated(
+    arn: Option<String>,
+    feature: Option<String>,
+    status: Option<String>,
+) -> Option<AssociatedRole> {
+    Some(AssociatedRole {
+        arn: arn?,
+        feature: feature.filter(|name| !name.is_empty()),
+        status,
     })
 }
 
@@ -173,13 +179,7 @@ pub(super) fn instance(i: types::DbInstance) -> Result<Instance, Missing> {
             .associated_roles
             .unwrap_or_default()
             .into_iter()
-            .filter_map(|role| {
-                Some(AssociatedRole {
-                    arn: role.role_arn?,
-                    feature: role.feature_name.filter(|name| !name.is_empty()),
-                    status: role.status,
-                })
-            })
+            .filter_map(|role| associated(role.role_arn, role.feature_name, role.status))
             .collect(),
         dedicated_log_volume: i.dedicated_log_volume.unwrap_or_default(),
         storage_type: i.storage_type,

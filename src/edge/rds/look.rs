@@ -1,9 +1,9 @@
 //! Looks at single resources while something is being done: one question, one answer, retried by the SDK.
 
-use aws_config::{Region, SdkConfig};
-use aws_sdk_rds::{Client, types::SourceType};
+use aws_config::SdkConfig;
+use aws_sdk_rds::types::SourceType;
 
-use super::{Start, error::Failed, read::Reader};
+use super::{Start, client, error::Failed, read::Reader};
 use crate::{
     facts::rds::{Cluster, Deployment, Event, Instance, ParameterGroup, Topology},
     model::Arn,
@@ -46,9 +46,8 @@ impl Lookout {
     /// For one Region.
     #[must_use]
     pub fn new(config: &SdkConfig, region: &str) -> Self {
-        let config = aws_sdk_rds::config::Builder::from(config).region(Region::new(region.to_owned()));
         Self {
-            reader: Reader::new(Client::from_conf(config.build())),
+            reader: Reader::new(client(config, region)),
         }
     }
 
