@@ -76,8 +76,14 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     for sample in &ctx.facts.lag {
         match sample.blue.get() {
             Ok(rows) => {
-                for row in rows.rows.iter().filter_map(Lag::parse) {
-                    looks.entry(row.slot.clone()).or_default().push((sample.at, row));
+                for row in &rows.rows {
+                    match row.read::<Lag>() {
+                        Ok(row) => looks.entry(row.slot.clone()).or_default().push((sample.at, row)),
+                        Err(e) => judgement.unseen("blue:lag", format!("unreadable row: {e}")),
+                    }
+                }
+                if rows.total > rows.rows.len() as u64 {
+                    judgement.unseen("blue:lag", format!("only {} of {} slots were looked at", rows.rows.len(), rows.total));
                 }
             }
             Err((why, detail)) => judgement.unseen("blue:lag", format!("{why}: {detail}")),
@@ -172,7 +178,7 @@ mod tests {
                     "flush_lag_seconds": null, "replay_lag_seconds": 0.5, "last_reply_seconds": 0.1,
                 });
                 let at = Timestamp::from_second(1_800_000_000 + second).expect("a moment");
-                (at, Lag::parse(&row.into()).expect("a row of the probe"))
+                (at, crate::facts::Row::from(row).read().expect("a row of the probe"))
             })
             .collect()
     }

@@ -333,11 +333,6 @@ impl Apply {
 }
 
 impl Lag {
-    /// A row of a lag sample.
-    pub(super) fn parse(row: &crate::facts::Row) -> Option<Self> {
-        row.read().ok()
-    }
-
     fn positions(&self) -> Option<(Lsn, Lsn)> {
         let read = |text: &Option<String>| text.as_deref().and_then(|t| t.parse::<Lsn>().ok());
         Some((read(&self.current_lsn)?, read(&self.confirmed_flush_lsn)?))

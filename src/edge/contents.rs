@@ -105,7 +105,7 @@ async fn one_database(
     };
     let tables = match plan::tables(&blue_session).await {
         Ok(tables) => tables,
-        Err(e) => return reason(&e),
+        Err(trouble) => return trouble.fact(),
     };
     let named = |pattern: &str, table: &Table| table.is_named(database, pattern);
     unmatched.retain(|pattern| !tables.iter().any(|table| named(pattern, table)));
@@ -134,8 +134,7 @@ async fn one_database(
         ));
         let compared = match deadline::bound(one_table(&pair, table, pace, told)).await {
             Ok(Ok(compared)) => Fact::Known(compared),
-            Ok(Err(Trouble::Stop(why, detail))) => Fact::unknown(why, detail),
-            Ok(Err(Trouble::Sql(e))) => reason(&e),
+            Ok(Err(trouble)) => trouble.fact(),
             Err(passed) => Fact::unknown(Why::Timeout, passed.to_string()),
         };
         out.push(TableContents {
@@ -150,6 +149,15 @@ async fn one_database(
 enum Trouble {
     Stop(Why, String),
     Sql(tokio_postgres::Error),
+}
+
+impl Trouble {
+    fn fact<T>(self) -> Fact<T> {
+        match self {
+            Self::Stop(why, detail) => Fact::unknown(why, detail),
+            Self::Sql(error) => reason(&error),
+        }
+    }
 }
 
 impl From<tokio_postgres::Error> for Trouble {

@@ -285,6 +285,36 @@ fn an_unheard_of_value_never_passes() {
 
 /// The runner is of use only if it notices what is wrong.
 #[test]
+fn a_look_at_the_lag_that_was_not_read_whole_is_no_pass() {
+    let check = checks::find("replication-lag").expect("it is registered");
+    let verdict = |patch: &str| {
+        let mut document = base("aurora");
+        merge(&mut document, &serde_json::from_str(patch).expect("a patch"));
+        let facts = facts(&document);
+        check.judge(
+            &facts,
+            &Situation::of(&facts, Some(Phase::Switchover)),
+            &policy(&facts),
+        )
+    };
+    assert_eq!(word(&verdict("{}")), "pass");
+    for (patch, says) in [
+        (
+            r#"{"lag": {"0": {"blue": {"known": {"rows": {"0": {"active": "?"}}}}}}}"#,
+            "unreadable row",
+        ),
+        (
+            r#"{"lag": {"0": {"blue": {"known": {"total": 9}}}}}"#,
+            "only 3 of 9 slots",
+        ),
+    ] {
+        let verdict = verdict(patch);
+        let (_, told) = told(&verdict);
+        assert!(word(&verdict) == "unknown" && told.contains(says), "{told}");
+    }
+}
+
+#[test]
 fn a_scenario_with_a_wrong_expectation_is_noticed() {
     let check = checks::find("managed-password").expect("registered");
     let with = |expect: &str| {

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::Trouble;
 use crate::{edge::connect::Session, facts::Why};
 
 /// Tables with rows of their own, with the names of those that they are parts of, their columns, and the best key.
@@ -127,13 +128,19 @@ impl Shape {
     }
 }
 
-/// All tables of a database.
-pub(super) async fn tables(session: &Session) -> Result<Vec<Table>, tokio_postgres::Error> {
+/// All tables of a database. None is left out because it could not be read: nobody would notice that it was not compared.
+pub(super) async fn tables(session: &Session) -> Result<Vec<Table>, Trouble> {
     let rows = session.client.query_typed(TABLES, &[]).await?;
-    Ok(rows
-        .iter()
-        .filter_map(|row| serde_json::from_str(&row.try_get::<_, String>(0).ok()?).ok())
-        .collect())
+    let table = |row: &tokio_postgres::Row| -> Result<Table, Trouble> {
+        let text: String = row.try_get(0)?;
+        serde_json::from_str(&text).map_err(|e| {
+            Trouble::Stop(
+                Why::Error,
+                format!("the description of a table cannot be read: {e}"),
+            )
+        })
+    };
+    rows.iter().map(table).collect()
 }
 
 impl Table {

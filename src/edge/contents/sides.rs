@@ -76,9 +76,8 @@ impl Pair {
         let slots = self.green.client.query_typed(slots, &[]).await?;
         let names: Vec<String> = slots
             .iter()
-            .filter_map(|row| row.try_get::<_, String>(0).ok())
-            .map(|name| quote_literal(&name))
-            .collect();
+            .map(|row| row.try_get::<_, String>(0).map(|name| quote_literal(&name)))
+            .collect::<Result<_, Error>>()?;
         if names.is_empty() {
             return Ok(None);
         }
