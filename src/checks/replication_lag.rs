@@ -19,7 +19,7 @@ const QUIET_BYTES: i64 = 1 << 20;
 /// Below this seconds mean nothing: an idle server keeps a small distance for long, and the sender's own figures are old.
 const SECONDS_COUNT_FROM: i64 = 64 << 10;
 /// An apply worker that lives replies at least every `wal_receiver_status_interval` (10 s).
-const SILENCE_SECONDS: f64 = 30.0;
+pub(crate) const SILENCE_SECONDS: f64 = 30.0;
 
 /// What is wrong with one slot's lag.
 #[derive(Debug, PartialEq)]

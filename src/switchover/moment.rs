@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::settle::{Eta, Lag, Limits, Point, Series, Trend};
 use crate::{
-    checks::{Check, is_replication_worker},
+    checks::{Check, SILENCE_SECONDS, is_replication_worker},
     facts::{Fact, Facts, LagSample, Rows, Why},
     model::{Lsn, Replication, Side},
     policy::Policy,
@@ -36,8 +36,6 @@ pub const FAST: &[&str] = &[
 const PASSING: &[&str] = &["long-transactions", "running-ddl"];
 /// The check that the full check leaves to settling.
 pub const LAG_CHECK: &str = "replication-lag";
-/// An apply worker that lives replies at least every `wal_receiver_status_interval` (10 s).
-const SILENCE_SECONDS: f64 = 30.0;
 /// Looks that are kept for checks that compare them.
 const KEPT: usize = 30;
 /// What a physical deployment has instead of databases.

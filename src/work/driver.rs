@@ -12,7 +12,7 @@ use super::record::{Record, Task};
 use crate::switchover::{
     driver::Interrupts,
     evidence::Answer,
-    journal::{Journal, JournalError},
+    journal::Journal,
 };
 
 /// Everything outside. Each call answers within a bounded time.
@@ -33,28 +33,13 @@ pub trait World {
     fn tell(&self, task: &Task, notice: &Notice);
 }
 
-/// Where records go.
-pub trait Records {
-    /// Appends a record and returns when it is on disk.
-    ///
-    /// # Errors
-    /// If it is not known to be.
-    fn append(&mut self, record: Record, at: Timestamp) -> Result<(), JournalError>;
-}
-
-impl Records for Journal<Record> {
-    fn append(&mut self, record: Record, at: Timestamp) -> Result<(), JournalError> {
-        Self::append(self, record, at)
-    }
-}
-
 /// Drives one task from `state` ([`State::Start`], or what [`super::machine::resume`] gave) to its end.
 pub async fn drive(
     config: &Config,
     task: &Task,
     mut state: State,
     world: &impl World,
-    journal: &mut impl Records,
+    journal: &mut Journal<Record>,
     interrupts: &mut impl Interrupts,
 ) -> End {
     let take = |state: &mut State, event: Event| {
