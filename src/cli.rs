@@ -87,7 +87,7 @@ pub enum Command {
     },
     /// List the checks
     Checks(ChecksArgs),
-    /// Tell a journal as a change record: who, when, on what evidence, what RDS said, what came of it
+    /// Turn a journal into a change record: who, when, on what evidence, what RDS said, what came of it
     Report(ReportArgs),
     /// Compare two reports: what is new, worse, better or gone
     Diff(DiffArgs),

@@ -39,7 +39,7 @@ pub struct FleetArgs {
     /// Ask the RDS API alone. No database is connected to, so nothing is called ready: only what stands in the way is found
     #[arg(long, help_heading = "What to look at")]
     pub api_only: bool,
-    /// Databases that are looked at at the same time
+    /// How many databases to look at at the same time
     #[arg(long, value_name = "N", default_value_t = 8)]
     pub concurrency: usize,
     /// Region, instead of the environment's; may be given again

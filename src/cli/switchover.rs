@@ -47,7 +47,7 @@ pub struct GuardArgs {
     /// Most lag of each database: bytes (1MiB, 64KB, 4096) or time (500ms, 2s); give it twice for both [default: 1MiB and 1s]
     #[arg(long, value_name = "LAG")]
     pub max_lag: Vec<String>,
-    /// How long lag and activity must have held still without a break [default: 15s]
+    /// How long lag and activity must have been calm without a break [default: 15s]
     #[arg(long, value_name = "TIME")]
     pub stable_for: Option<String>,
     /// How long to wait for that [default: 10m]
@@ -65,12 +65,12 @@ pub struct GuardArgs {
     /// Check and settle, then stop before the question; nothing is changed
     #[arg(long, conflicts_with = "resume")]
     pub dry_run: bool,
-    /// Take up a run that ended before its end was known: reads the journal, asks RDS, and only then acts
+    /// Take up a run that stopped before its outcome was known: reads the journal, asks RDS, and only then acts
     #[arg(long)]
     pub resume: bool,
     /// Probe the production endpoint four times a second while it runs, as clients see it: a new connection and a read each
-    /// time; the end says how long reads were out, in ms. Not with --resume: what clients saw before it was taken up is not known,
-    /// and the outage would be told too short; a journal with which nothing was sent is gone on with without --resume
+    /// time; at the end it says how long reads were out, in ms. Not with --resume: what clients saw before is not known, and the
+    /// outage would be reported too short; a journal with which nothing was sent is continued without --resume
     #[arg(long, conflicts_with = "resume")]
     pub probe: bool,
     /// Also insert a row into this table each time (four a second; nothing else is written), and say at the end whether all

@@ -102,7 +102,7 @@ pub struct CreateArgs {
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
-    /// Take up a run that ended before its end was known: reads the journal, asks RDS, and only then acts
+    /// Take up a run that stopped before its outcome was known: reads the journal, asks RDS, and only then acts
     #[arg(long)]
     pub resume: bool,
     /// Where the journal is (default: greenlight-create-NAME.journal in the current folder)
@@ -194,7 +194,7 @@ pub struct CleanupArgs {
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
-    /// Take up a run that ended before its end was known: reads the journal, asks RDS, and only then acts
+    /// Take up a run that stopped before its outcome was known: reads the journal, asks RDS, and only then acts
     #[arg(long)]
     pub resume: bool,
     /// Where the journal is (default: greenlight-cleanup-ID.journal, of what was named, in the current folder)
