@@ -9,11 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::machine::{Config, Effect, End, Event, Notice, Sight, State, step};
 use super::record::{Record, Task};
-use crate::switchover::{
-    driver::Interrupts,
-    evidence::Answer,
-    journal::Journal,
-};
+use crate::switchover::{driver::Interrupts, evidence::Answer, journal::Journal};
 
 /// Everything outside. Each call answers within a bounded time.
 #[expect(

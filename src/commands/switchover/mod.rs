@@ -28,12 +28,14 @@ use crate::{
         rds::{RdsFacts, Topology},
     },
     output::Format,
+    policy::Policy,
     switchover::{
         deployment::{Identity, Look, Status},
         driver::{Interrupts as _, Run},
         machine::State,
         outcome::{Outcome, Refusal},
         record::{Actor, Header},
+        resume::Resumed,
     },
 };
 use display::Display;
@@ -126,19 +128,7 @@ async fn over(real: &Real<'_>, outcome: &Outcome, journal: &std::path::Path) -> 
 }
 
 async fn set_up<'a>(args: &'a SwitchoverArgs, process: &'a World) -> Result<Setup<'a>, Failure> {
-    // Flags and files are checked before anything is asked.
-    if !args.policy.only.is_empty() {
-        return Err(Failure::usage(
-            "--only would leave everything else unjudged, which is no ground for a switchover; use --skip ID, or a waiver",
-        ));
-    }
-    let policy = check::policy(&args.policy)?;
-    show::files(&args.output)?;
-    let nobody = Identity {
-        id: args.deployment.clone(),
-        members: Vec::new(),
-    };
-    flags::config(&args.guards, nobody)?;
+    let policy = flags_are_good(args)?;
     let display = Display::new(args.output.format == Some(Format::Json), &process.env);
 
     let attestation = match &args.guards.attestation {
@@ -152,31 +142,28 @@ async fn set_up<'a>(args: &'a SwitchoverArgs, process: &'a World) -> Result<Setu
     } else {
         None
     };
-    let id = taken_up
-        .as_ref()
-        .map(|log| log.header().config.identity.id.clone());
-    let found = find(args, id.as_deref(), process, &display).await;
-    let servers = match (found, &taken_up) {
-        (Ok(servers), _) => Some(servers),
-        // What was sent is followed even where the deployment, or the way to its servers, is gone.
-        (Err(failure), Some(_)) => {
-            display.say(&format!("cannot look at the servers: {}", failure.message));
-            None
+    let (servers, region, id) = match &taken_up {
+        None => {
+            let servers = find(args, None, process, &display).await?;
+            let deployment = world::deployment(&servers.rds);
+            let deployment = deployment.ok_or_else(|| Failure::blind("the deployment is not known"))?;
+            let (region, id) = (servers.rds.region.clone(), deployment.id.clone());
+            (Some(servers), region, id)
         }
-        (Err(failure), None) => return Err(failure),
-    };
-    let region = match (&servers, &taken_up) {
-        (Some(servers), _) => servers.rds.region.clone(),
-        (None, Some(log)) => log.header().region.clone(),
-        (None, None) => unreachable!("one of both is there"),
-    };
-    let deployment = servers
-        .as_ref()
-        .and_then(|servers| world::deployment(&servers.rds));
-    let id = match (id, deployment) {
-        (Some(id), _) => id,
-        (None, Some(deployment)) => deployment.id.clone(),
-        (None, None) => unreachable!("a deployment was found"),
+        // What was sent is followed even where the deployment, or the way to its servers, is gone.
+        Some(log) => {
+            let id = log.header().config.identity.id.clone();
+            match find(args, Some(&id), process, &display).await {
+                Ok(servers) => {
+                    let region = servers.rds.region.clone();
+                    (Some(servers), region, id)
+                }
+                Err(failure) => {
+                    display.say(&format!("cannot look at the servers: {}", failure.message));
+                    (None, log.header().region.clone(), id)
+                }
+            }
+        }
     };
     let watch = Watch::new(&sdk, &region, &id);
     let (identity, refusal) = match &taken_up {
@@ -185,8 +172,8 @@ async fn set_up<'a>(args: &'a SwitchoverArgs, process: &'a World) -> Result<Setu
     };
     let (attestation, refusal) = match attestation {
         None => (None, refusal),
-        // What was sent is followed, whatever has become of the attestation; before a request it is held up again.
         Some((path, read)) => {
+            // What was sent is followed, whatever has become of the attestation; before a request it is held up again.
             let good = read.and_then(|a| match &taken_up {
                 Some(_) => Ok(a),
                 None => a.good_at(clock::now()).map(|()| a),
@@ -254,14 +241,42 @@ async fn set_up<'a>(args: &'a SwitchoverArgs, process: &'a World) -> Result<Setu
         }
         Err(journal::Trouble::Failure(failure)) => return Err(failure),
     };
+    announce(&real, &region, &by, &path, &resumed);
+    let ready = Ready {
+        journal,
+        state: resumed.state,
+        by,
+    };
+    Ok(Setup::Ready(Box::new((real, ready))))
+}
+
+/// Checks flags and files before anything is asked, and reads the policy.
+fn flags_are_good(args: &SwitchoverArgs) -> Result<Policy, Failure> {
+    if !args.policy.only.is_empty() {
+        return Err(Failure::usage(
+            "--only would leave everything else unjudged, which is no ground for a switchover; use --skip ID, or a waiver",
+        ));
+    }
+    let policy = check::policy(&args.policy)?;
+    show::files(&args.output)?;
+    let nobody = Identity {
+        id: args.deployment.clone(),
+        members: Vec::new(),
+    };
+    flags::config(&args.guards, nobody)?;
+    Ok(policy)
+}
+
+/// Says that the run begins, and what it takes up.
+fn announce(real: &Real<'_>, region: &str, by: &Actor, journal: &std::path::Path, resumed: &Resumed) {
     real.display.event(
         "begin",
         serde_json::json!({
-            "deployment": { "id": id, "name": real.card.name },
+            "deployment": { "id": real.config.identity.id, "name": real.card.name },
             "region": region,
             "account": real.card.account,
             "by": by,
-            "journal": path.display().to_string(),
+            "journal": journal.display().to_string(),
             "runs_before": resumed.runs,
             "config": real.config,
         }),
@@ -273,16 +288,10 @@ async fn set_up<'a>(args: &'a SwitchoverArgs, process: &'a World) -> Result<Setu
             .map_or_else(|| "has no end".to_owned(), |last| format!("ended: {last}"));
         real.display.say(&format!(
             "taking up {}: run {} {last}",
-            path.display(),
+            journal.display(),
             resumed.runs
         ));
     }
-    let ready = Ready {
-        journal,
-        state: resumed.state,
-        by,
-    };
-    Ok(Setup::Ready(Box::new((real, ready))))
 }
 
 /// The servers of the deployment, and what the control plane says of it.
