@@ -79,12 +79,8 @@ const ATTEMPTS: u32 = 5;
 /// [`AwsError::BadEndpoint`], [`AwsError::PlainHttp`], [`AwsError::Late`].
 pub async fn load(settings: &AwsSettings, env: &Env) -> Result<SdkConfig, AwsError> {
     // Looked at before the SDK sees them: it would take anything.
-    let variables = ["AWS_ENDPOINT_URL_RDS", "AWS_ENDPOINT_URL"];
-    let ignored = env.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") == Some("true");
-    let from_env = variables
-        .iter()
-        .filter(|_| !ignored)
-        .filter_map(|name| env.get(name));
+    let from_env = ["AWS_ENDPOINT_URL_RDS", "AWS_ENDPOINT_URL"].map(|name| configured(env, name));
+    let from_env = from_env.into_iter().flatten();
     for url in settings.endpoint_url.as_deref().into_iter().chain(from_env) {
         check_endpoint(url)?;
     }
@@ -115,11 +111,18 @@ pub async fn load(settings: &AwsSettings, env: &Env) -> Result<SdkConfig, AwsErr
     Ok(config)
 }
 
+/// An endpoint that a variable names, unless such variables are to be ignored.
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>
+fn configured<'a>(env: &'a Env, name: &str) -> Option<&'a str> {
+    let ignored = env.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") == Some("true");
+    env.get(name).filter(|_| !ignored)
+}
+
 /// The endpoint that RDS is asked at, where it is not AWS's own: for facts and for commands to paste.
 pub fn endpoint_url(config: &SdkConfig, settings: &AwsSettings, env: &Env) -> Option<String> {
     let given = settings.endpoint_url.clone();
     given
-        .or_else(|| env.get("AWS_ENDPOINT_URL_RDS").map(str::to_owned))
+        .or_else(|| configured(env, "AWS_ENDPOINT_URL_RDS").map(str::to_owned))
         .or_else(|| config.endpoint_url().map(str::to_owned))
 }
 
@@ -248,6 +251,18 @@ fn is_loopback(authority: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_endpoint_that_is_ignored_is_not_shown() {
+        let config = SdkConfig::builder().build();
+        let shown = |env: &Env| endpoint_url(&config, &AwsSettings::default(), env);
+        let env = Env::empty().with("AWS_ENDPOINT_URL_RDS", "https://rds.example");
+        assert_eq!(shown(&env).as_deref(), Some("https://rds.example"));
+        assert_eq!(
+            shown(&env.with("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")),
+            None
+        );
+    }
 
     #[test]
     fn plain_http_stays_on_this_machine() {
