@@ -19,23 +19,20 @@ pub(super) async fn run(args: CollectArgs, world: &World) -> Result<Exit, Failur
         let key = match &args.redact_key {
             Some(word) => word.as_bytes().to_vec(),
             None => random::bytes()
-                .map_err(|e| Failure {
-                    exit: Exit::Fault,
-                    message: e.to_string(),
-                })?
+                .map_err(|e| Failure::with(Exit::Fault, e.to_string()))?
                 .to_vec(),
         };
-        redact::redact(&facts, &key).map_err(|e| Failure {
-            exit: Exit::Fault,
-            message: format!("the redacted facts cannot be read again: {e}"),
+        redact::redact(&facts, &key).map_err(|e| {
+            Failure::with(
+                Exit::Fault,
+                format!("the redacted facts cannot be read again: {e}"),
+            )
         })?
     } else {
         facts
     };
-    let mut text = serde_json::to_string_pretty(&facts).map_err(|e| Failure {
-        exit: Exit::Fault,
-        message: format!("cannot write the facts as JSON: {e}"),
-    })?;
+    let mut text = serde_json::to_string_pretty(&facts)
+        .map_err(|e| Failure::with(Exit::Fault, format!("cannot write the facts as JSON: {e}")))?;
     text.push('\n');
     match &args.output {
         Some(path) => {

@@ -17,10 +17,7 @@ fn page(command: clap::Command) -> Result<String, Failure> {
     let mut out = Vec::new();
     clap_mangen::Man::new(command)
         .render(&mut out)
-        .map_err(|e| Failure {
-            exit: Exit::Fault,
-            message: format!("cannot make the man page: {e}"),
-        })?;
+        .map_err(|e| Failure::with(Exit::Fault, format!("cannot make the man page: {e}")))?;
     Ok(String::from_utf8_lossy(&out).into_owned())
 }
 

@@ -31,6 +31,7 @@ use crate::{
         shown::quoted,
     },
     output, permissions,
+    switchover::{journal::JournalError, lock::LockError},
 };
 
 /// Why a command could not do its work: one message for the user, and the exit code.
@@ -80,6 +81,18 @@ impl From<RdsError> for Failure {
             Exit::Usage
         } else {
             Exit::CouldNotLook
+        };
+        Self::with(exit, error.to_string())
+    }
+}
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Self {
+        let exit = match &error {
+            // It may have held a request that was sent.
+            JournalError::Corrupt { .. } => Exit::OutcomeUnknown,
+            JournalError::Locked(LockError::Held { .. }) => Exit::Refused,
+            _ => Exit::Usage,
         };
         Self::with(exit, error.to_string())
     }
@@ -282,10 +295,10 @@ fn run_on(
     mut runtime: tokio::runtime::Builder,
     command: impl Future<Output = Result<Exit, Failure>>,
 ) -> Result<Exit, Failure> {
-    let runtime = runtime.enable_all().build().map_err(|e| Failure {
-        exit: Exit::Fault,
-        message: format!("cannot start: {e}"),
-    })?;
+    let runtime = runtime
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::with(Exit::Fault, format!("cannot start: {e}")))?;
     let outcome = runtime.block_on(command);
     // A look-up of a name that hangs must not hold up the end.
     runtime.shutdown_background();

@@ -166,10 +166,7 @@ fn no_plan(error: plan::NoPlan) -> Failure {
         plan::NoPlan::NoWay(_) => Exit::NotReady,
         plan::NoPlan::NotSeen { .. } => Exit::CouldNotLook,
     };
-    Failure {
-        exit,
-        message: error.to_string(),
-    }
+    Failure::with(exit, error.to_string())
 }
 
 fn wanted(args: &PlanArgs) -> Result<Wanted, Failure> {

@@ -45,7 +45,7 @@ pub(super) fn read(args: &SwitchoverArgs) -> Result<Log, Failure> {
             args.deployment
         )));
     }
-    let log = journal::read(&path).map_err(failure)?;
+    let log = journal::read(&path)?;
     let header = log.header();
     let (id, name) = (&header.config.identity.id, &header.name);
     if !args.deployment.eq_ignore_ascii_case(id) && args.deployment != *name {
@@ -66,19 +66,19 @@ pub(super) fn take_up(path: &Path, by: &Actor, config: &Config) -> Result<(Journ
     let (journal, log) = Journal::open(path, by).map_err(trouble)?;
     // It was read once already, without its lock.
     if log.header().config.identity != config.identity {
-        return Err(Trouble::Failure(Failure {
-            exit: Exit::OutcomeUnknown,
-            message: format!(
+        return Err(Trouble::Failure(Failure::with(
+            Exit::OutcomeUnknown,
+            format!(
                 "{} was replaced while it was taken up; look at both",
                 path.display()
             ),
-        }));
+        )));
     }
     let resumed = resume(config, log.records()).map_err(|contradiction| {
-        Trouble::Failure(Failure {
-            exit: Exit::OutcomeUnknown,
-            message: format!("{}: {contradiction}", path.display()),
-        })
+        Trouble::Failure(Failure::with(
+            Exit::OutcomeUnknown,
+            format!("{}: {contradiction}", path.display()),
+        ))
     })?;
     Ok((journal, resumed))
 }
@@ -111,7 +111,7 @@ pub(super) fn begin(
     let same = log.header().config.identity == config.identity;
     match resume(config, log.records()) {
         Ok(resumed) if same && resumed.state == State::Start => Ok((journal, resumed)),
-        _ => Err(Trouble::Failure(failure(exists))),
+        _ => Err(Trouble::Failure(exists.into())),
     }
 }
 
@@ -120,18 +120,6 @@ fn trouble(error: JournalError) -> Trouble {
         JournalError::Locked(LockError::Held { path, holder }) => {
             Trouble::Busy(format!("{holder}, by the journal's lock {}", path.display()))
         }
-        error => Trouble::Failure(failure(error)),
-    }
-}
-
-fn failure(error: JournalError) -> Failure {
-    let exit = match &error {
-        // It may have held a request that was sent.
-        JournalError::Corrupt { .. } => Exit::OutcomeUnknown,
-        _ => Exit::Usage,
-    };
-    Failure {
-        exit,
-        message: error.to_string(),
+        error => Trouble::Failure(error.into()),
     }
 }

@@ -45,10 +45,7 @@ use world::{Parts, Real, Servers};
 /// Runs the command.
 pub(super) fn run(args: SwitchoverArgs, world: &World) -> Result<Exit, Failure> {
     block_on_to_the_end(async {
-        let mut signals = Signals::listen().map_err(|e| Failure {
-            exit: Exit::Fault,
-            message: format!("cannot listen to Ctrl-C: {e}"),
-        })?;
+        let mut signals = Signals::listen()?;
         let set_up = tokio::select! {
             biased;
             () = signals.next() => return Err(Failure::interrupted()),
@@ -90,10 +87,7 @@ async fn drive(real: Real<'_>, ready: Ready, signals: &mut Signals) -> Result<Ex
     let outcome = run
         .drive(state, &real, &mut journal, signals)
         .await
-        .map_err(|stuck| Failure {
-            exit: Exit::Fault,
-            message: stuck.to_string(),
-        })?;
+        .map_err(|stuck| Failure::with(Exit::Fault, stuck.to_string()))?;
     let (path, head) = (journal.path().to_owned(), journal.head().to_owned());
     // Another run may begin while this one looks for causes and prints.
     drop(journal);

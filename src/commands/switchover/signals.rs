@@ -6,7 +6,7 @@ use tokio::{
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
 };
 
-use crate::switchover::driver::Interrupts;
+use crate::{commands::Failure, exit::Exit, switchover::driver::Interrupts};
 
 /// Each signal once, in order.
 #[derive(Debug)]
@@ -17,14 +17,15 @@ impl Signals {
     ///
     /// # Errors
     /// Where the system does not let them be listened to.
-    pub(in crate::commands) fn listen() -> std::io::Result<Self> {
+    pub(in crate::commands) fn listen() -> Result<Self, Failure> {
         let (sender, receiver) = unbounded_channel();
         for kind in [
             SignalKind::interrupt(),
             SignalKind::terminate(),
             SignalKind::hangup(),
         ] {
-            let mut stream = signal(kind)?;
+            let mut stream = signal(kind)
+                .map_err(|e| Failure::with(Exit::Fault, format!("cannot listen to Ctrl-C: {e}")))?;
             let sender = sender.clone();
             tokio::spawn(async move {
                 while stream.recv().await.is_some() {

@@ -36,8 +36,7 @@ use crate::{
     situation::Situation,
     switchover::{
         evidence::{Answer, Consent, Fault, Readiness},
-        journal::{self, Journal, JournalError, Log},
-        lock::LockError,
+        journal::{self, Journal, Log},
         record::{Actor, FORMAT},
     },
     work::{
@@ -415,7 +414,7 @@ fn tasks_of(log: &Log<Record>) -> Result<&Head, Failure> {
 
 fn begin(path: &Path, head: Head, by: &Actor) -> Result<Journal<Record>, Failure> {
     let at = head.at;
-    Journal::begin(path, Record::Work(Box::new(head)), by, at).map_err(journal_failure)
+    Ok(Journal::begin(path, Record::Work(Box::new(head)), by, at)?)
 }
 
 /// Refuses where a journal is there already: it may know of a request that was sent.
@@ -459,21 +458,11 @@ fn started(
 }
 
 fn read(path: &Path) -> Result<Log<Record>, Failure> {
-    journal::read_as(path).map_err(journal_failure)
+    Ok(journal::read_as(path)?)
 }
 
 fn take_up(path: &Path, by: &Actor) -> Result<(Journal<Record>, Log<Record>), Failure> {
-    Journal::take_up(path, by).map_err(journal_failure)
-}
-
-fn journal_failure(error: JournalError) -> Failure {
-    let exit = match &error {
-        // It may have held a request that was sent.
-        JournalError::Corrupt { .. } => Exit::OutcomeUnknown,
-        JournalError::Locked(LockError::Held { .. }) => Exit::Refused,
-        _ => Exit::Usage,
-    };
-    Failure::with(exit, error.to_string())
+    Ok(Journal::take_up(path, by)?)
 }
 
 /// `--journal`, or a name in the current folder.

@@ -44,8 +44,7 @@ pub(in crate::commands) async fn run(args: CleanupArgs, world: &World) -> Result
 }
 
 async fn whole(args: CleanupArgs, world: &World, events: Events) -> Result<Exit, Failure> {
-    let mut signals =
-        Signals::listen().map_err(|e| Failure::with(Exit::Fault, format!("cannot listen to Ctrl-C: {e}")))?;
+    let mut signals = Signals::listen()?;
     let (mut run, tasks, blue) = tokio::select! {
         biased;
         () = signals.next() => return Err(Failure::interrupted()),
