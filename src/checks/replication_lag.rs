@@ -9,6 +9,7 @@ use super::{
     shared::{Lag, Pace, Session},
 };
 use crate::{
+    facts::LagSample,
     model::{Side, size},
     policy::Thresholds,
     verdict::{Finding, Judgement, Level, Verdict},
@@ -52,15 +53,38 @@ pub(super) fn weigh(place: &str, looks: &[(Timestamp, Lag)], thresholds: &Thresh
     {
         return blocker(format!("{place} has confirmed nothing for {silence:.0} s: its apply worker is stuck"));
     }
-    if bytes > QUIET_BYTES && pace.growing {
-        return blocker(format!("{place} falls further behind: {}{}", size(bytes), pace.words()));
-    }
-    if bytes > QUIET_BYTES && pace.stalled {
-        return blocker(format!("{place} is {} behind and confirms nothing{}", size(bytes), pace.words()));
+    if bytes > QUIET_BYTES && pace.falls_behind() {
+        // A reader that lives confirms in steps, and a busy one late: seconds alone are no trend.
+        let decided = !last.active || pace.seconds >= thresholds.max_lag_seconds;
+        let how = if pace.stalled { "and confirms nothing" } else { "and falls further behind" };
+        return Some(Behind {
+            level: if decided { Level::Blocker } else { Level::Warning },
+            message: format!("{place} is {} behind {how}{}", size(bytes), pace.words()),
+        });
     }
     (bytes > QUIET_BYTES).then(|| Behind {
         level: Level::Warning,
         message: format!("{place} is {} behind{}", size(bytes), pace.words()),
+    })
+}
+
+/// Whether these looks leave open if a slot that is read falls behind or pauses between two replies. More looks then tell, up to
+/// the seconds that green may be behind by default.
+pub(crate) fn undecided(samples: &[LagSample]) -> bool {
+    let mut slots: BTreeMap<String, Vec<(Timestamp, Lag)>> = BTreeMap::new();
+    for sample in samples {
+        // A look that saw nothing: the next ones would hardly see more.
+        let Ok(rows) = sample.blue.get() else { return false };
+        for row in &rows.rows {
+            if let Ok(row) = row.read::<Lag>() {
+                slots.entry(row.slot.clone()).or_default().push((sample.at, row));
+            }
+        }
+    }
+    slots.values().any(|looks| {
+        let pace = Pace::of(looks);
+        let behind = looks.last().is_some_and(|(_, last)| last.active && last.lag_bytes.is_some_and(|b| b > QUIET_BYTES));
+        behind && pace.falls_behind() && pace.seconds < Thresholds::default().max_lag_seconds
     })
 }
 
@@ -165,22 +189,31 @@ fn applying(ctx: &Ctx<'_>, judgement: &mut Judgement) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::{Fact, Rows};
 
     fn looks(points: &[(i64, u64, u64)]) -> Vec<(Timestamp, Lag)> {
-        points
-            .iter()
-            .map(|&(second, current, confirmed)| {
-                let lsn = |n: u64| crate::model::Lsn(n).to_string();
-                let row = serde_json::json!({
-                    "slot": "rds_app", "database": "app", "active": true, "state": "streaming",
-                    "confirmed_flush_lsn": lsn(confirmed), "restart_lsn": lsn(confirmed), "current_lsn": lsn(current),
-                    "lag_bytes": current - confirmed, "wal_status": "reserved", "write_lag_seconds": null,
-                    "flush_lag_seconds": null, "replay_lag_seconds": 0.5, "last_reply_seconds": 0.1,
-                });
-                let at = Timestamp::from_second(1_800_000_000 + second).expect("a moment");
-                (at, crate::facts::Row::from(row).read().expect("a row of the probe"))
-            })
-            .collect()
+        let read = |point| {
+            let sample = sample(point);
+            let rows = &sample.blue.get().expect("known").rows;
+            (sample.at, rows[0].read().expect("a row of the probe"))
+        };
+        points.iter().copied().map(read).collect()
+    }
+
+    fn sample((second, current, confirmed): (i64, u64, u64)) -> LagSample {
+        let lsn = |n: u64| crate::model::Lsn(n).to_string();
+        let row = serde_json::json!({
+            "slot": "rds_app", "database": "app", "active": true, "state": "streaming",
+            "confirmed_flush_lsn": lsn(confirmed), "restart_lsn": lsn(confirmed), "current_lsn": lsn(current),
+            "lag_bytes": current - confirmed, "wal_status": "reserved", "write_lag_seconds": null,
+            "flush_lag_seconds": null, "replay_lag_seconds": 0.5, "last_reply_seconds": 0.1,
+        });
+        let rows = |rows: Vec<crate::facts::Row>| Fact::Known(Rows { total: rows.len() as u64, rows });
+        LagSample {
+            at: Timestamp::from_second(1_800_000_000 + second).expect("a moment"),
+            blue: rows(vec![row.into()]),
+            green: rows(Vec::new()),
+        }
     }
 
     fn level(points: &[(i64, u64, u64)]) -> Option<Level> {
@@ -198,13 +231,41 @@ mod tests {
     #[test]
     fn thresholds_growth_and_standstill_block() {
         assert_eq!(level(&[(0, 100 * MB, 80 * MB)]), Some(Level::Blocker));
-        assert_eq!(level(&[(0, 10 * MB, 8 * MB), (1, 13 * MB, 10 * MB), (2, 16 * MB, 12 * MB)]), Some(Level::Blocker));
-        assert_eq!(level(&[(0, 10 * MB, 7 * MB), (1, 10 * MB, 7 * MB), (2, 10 * MB, 7 * MB)]), Some(Level::Blocker));
+        assert_eq!(level(&[(0, 10 * MB, 8 * MB), (6, 13 * MB, 10 * MB), (12, 16 * MB, 12 * MB)]), Some(Level::Blocker));
+        assert_eq!(level(&[(0, 10 * MB, 7 * MB), (6, 10 * MB, 7 * MB), (12, 10 * MB, 7 * MB)]), Some(Level::Blocker));
         // Behind, but catching up.
         assert_eq!(level(&[(0, 10 * MB, 4 * MB), (1, 11 * MB, 7 * MB), (2, 12 * MB, 9 * MB)]), Some(Level::Warning));
         // Confirmed only what was current 12 seconds ago.
         let slow = level(&[(0, 3 * MB, MB), (12, 5 * MB, 3 * MB - 1)]);
         assert_eq!(slow, Some(Level::Blocker));
+    }
+
+    #[test]
+    fn seconds_of_growth_or_standstill_are_no_trend_while_the_slot_is_read() {
+        let growing = looks(&[(0, 10 * MB, 8 * MB), (1, 13 * MB, 10 * MB), (2, 16 * MB, 12 * MB)]);
+        let still = looks(&[(0, 10 * MB, 7 * MB), (1, 10 * MB, 7 * MB), (2, 10 * MB, 7 * MB)]);
+        for mut looks in [growing, still] {
+            let level = |looks: &[_]| weigh("app", looks, &Thresholds::default()).map(|b| b.level);
+            assert_eq!(level(&looks), Some(Level::Warning));
+            looks[2].1.active = false;
+            assert_eq!(level(&looks), Some(Level::Blocker));
+        }
+    }
+
+    #[test]
+    fn what_a_few_looks_leave_open_is_looked_at_on() {
+        let samples = |points: &[(i64, u64, u64)]| -> Vec<LagSample> {
+            points.iter().map(|point| sample(*point)).collect()
+        };
+        let (still, more) = ([(0, 10 * MB, 7 * MB), (1, 10 * MB, 7 * MB), (2, 10 * MB, 7 * MB)], (11, 10 * MB, 7 * MB));
+        assert!(undecided(&samples(&still)));
+        assert!(!undecided(&samples(&[still[0], still[1], still[2], more])), "long enough");
+        assert!(!undecided(&samples(&[still[0], still[1], (2, 10 * MB, 8 * MB)])), "it moves");
+        assert!(!undecided(&samples(&still[..2])), "too few to tell");
+        assert!(!undecided(&[]));
+        let mut lost = samples(&still);
+        lost.push(LagSample { blue: Fact::unknown(crate::facts::Why::Unreachable, "closed"), ..lost[2].clone() });
+        assert!(!undecided(&lost), "nothing is seen any more");
     }
 
     #[test]

@@ -350,6 +350,8 @@ pub(super) struct Pace {
     pub(super) growing: bool,
     /// The confirmed position stood still over three looks or more.
     pub(super) stalled: bool,
+    /// Seconds from the first look to the last.
+    pub(super) seconds: f64,
     /// At least so many seconds: how long ago blue wrote what green confirmed last.
     pub(super) seconds_behind: f64,
 }
@@ -386,12 +388,18 @@ impl Pace {
             confirmed_per_second: rate(last.2.bytes_since(first.2)),
             growing: points.len() >= 3 && points.windows(2).all(|w| distance(&w[1]) > distance(&w[0])),
             stalled: points.len() >= 3 && distance(last) > 0 && points.iter().all(|p| p.2 == last.2),
+            seconds: elapsed,
             seconds_behind: if distance(last) > 0 {
                 last.0 - confirmed_from
             } else {
                 0.0
             },
         }
+    }
+
+    /// Nothing was caught up over three looks or more.
+    pub(super) const fn falls_behind(&self) -> bool {
+        self.growing || self.stalled
     }
 
     /// `, written 2.0 MiB/s, confirmed 3.0 MiB/s`, as far as it is known.

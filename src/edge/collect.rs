@@ -228,7 +228,8 @@ async fn look(session: &Result<Session, ConnectError>, probe: &str) -> Fact<Rows
     }
 }
 
-/// A few looks at the lag, `interval` apart, on sessions of their own.
+/// A few looks at the lag, `interval` apart, on sessions of their own; and more of them while these leave open whether green
+/// falls behind.
 pub async fn lag(
     blue: &ConnectSpec,
     green: &ConnectSpec,
@@ -238,7 +239,7 @@ pub async fn lag(
     let (blue, green) = tokio::join!(connect(blue), connect(green));
     let mut out = Vec::with_capacity(samples);
     let mut tick = tokio::time::interval(interval);
-    for _ in 0..samples {
+    while out.len() < samples || checks::lag_undecided(&out) {
         // A look that was begun is told, a look that was not is none.
         if deadline::bound(tick.tick()).await.is_err() {
             break;
