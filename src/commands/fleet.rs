@@ -101,6 +101,22 @@ pub(super) async fn run(args: FleetArgs, world: &World) -> Result<Exit, Failure>
             terminal::say(&format!("error: {}: {why}", place.region));
         }
     }
+    show(&args, world, &fleet, &written)?;
+    let code = fleet.exit_code;
+    let exit = Exit::ALL
+        .iter()
+        .map(|(exit, _)| *exit)
+        .find(|exit| exit.code() == code);
+    Ok(exit.unwrap_or(Exit::Fault))
+}
+
+/// Writes the summary beside the reports and to the files of `-o`, and shows it.
+fn show(
+    args: &FleetArgs,
+    world: &World,
+    fleet: &Fleet,
+    written: &[(FleetFormat, PathBuf)],
+) -> Result<(), Failure> {
     let plain = Style {
         color: false,
         width: 100,
@@ -110,27 +126,22 @@ pub(super) async fn run(args: FleetArgs, world: &World) -> Result<Exit, Failure>
     let mut unlinked = fleet.clone();
     unlinked.databases.iter_mut().for_each(|row| row.reports.clear());
     if let Some(folder) = &args.reports {
-        files::write(&folder.join("fleet.html"), &fleet::html(&fleet))?;
+        files::write(&folder.join("fleet.html"), &fleet::html(fleet))?;
         files::write(&folder.join("fleet.json"), &fleet.json())?;
     }
-    for (format, path) in &written {
+    for (format, path) in written {
         let beside = args.reports.as_deref() == path.parent();
         let links = matches!(format, FleetFormat::Html | FleetFormat::Markdown);
-        let shown = if links && !beside { &unlinked } else { &fleet };
+        let shown = if links && !beside { &unlinked } else { fleet };
         files::write(path, &render(shown, *format, plain))?;
     }
     let style = terminal::style(world.color, world.verbose > 0, &world.env);
     let shown = match args.format {
         FleetFormat::Html | FleetFormat::Markdown => &unlinked,
-        _ => &fleet,
+        _ => fleet,
     };
     terminal::print(&render(shown, args.format, style))?;
-    let code = fleet.exit_code;
-    let exit = Exit::ALL
-        .iter()
-        .map(|(exit, _)| *exit)
-        .find(|exit| exit.code() == code);
-    Ok(exit.unwrap_or(Exit::Fault))
+    Ok(())
 }
 
 fn render(fleet: &Fleet, format: FleetFormat, style: Style) -> String {

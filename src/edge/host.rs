@@ -1,6 +1,6 @@
-//! The machine's name, for records of who ran something where.
+//! Who runs this process on which machine, for records.
 
-/// Who runs this process where the environment does not tell: `uid 1000`, or `unknown`.
+/// The user where the environment does not tell: `uid 1000`, or `unknown`.
 pub fn uid() -> String {
     #[cfg(unix)]
     if let Ok(own) = std::fs::metadata("/proc/self") {

@@ -7,7 +7,7 @@ use std::{
 
 use super::{env::Env, terminal};
 
-/// Shows a text: through `PAGER` (`less` without one) where stdout is a terminal that it does not fit on, else plainly.
+/// Shows a text: through `GREENLIGHT_PAGER` or `PAGER` (`less` without one) where stdout is a terminal that it does not fit on, else plainly.
 ///
 /// # Errors
 /// Where stdout cannot be written.

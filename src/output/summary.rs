@@ -133,7 +133,7 @@ pub(super) fn blind(report: &Report) -> Vec<Blind> {
         .collect()
 }
 
-/// ` on blue`, where it lies on a side.
+/// The subject as a waiver names it, with its side where it lies on one: `main/public.orders on blue`.
 pub(super) fn place(finding: &ReportedFinding) -> String {
     let side = finding.side.map_or(String::new(), |s| format!(" on {s}"));
     format!("{}{side}", one_line(&finding.subject))
