@@ -141,6 +141,7 @@ checks! {
     judge "schema/large-objects" => large_objects;
     rows "schema/unqualified-functions";
     rows "schema/forced-row-security";
+    rows "schema/owner-rights";
     rows "schema/always-triggers";
     rows "schema/event-triggers";
     judge "schema/sequences" => sequences;
