@@ -142,6 +142,7 @@ checks! {
     rows "schema/unqualified-functions";
     rows "schema/forced-row-security";
     rows "schema/owner-rights";
+    judge "schema/float-digits" => float_digits;
     rows "schema/always-triggers";
     rows "schema/event-triggers";
     judge "schema/sequences" => sequences;
