@@ -69,6 +69,8 @@ impl Object {
             ("constraint", _) | ("index", Some("unique")) => {
                 Some("a row that blue takes and it refuses stops the apply worker")
             }
+            ("partition", _) => Some("a row that blue takes and its bounds refuse stops the apply worker"),
+            ("child table", _) => Some("its rows are its parent's too from the switchover on"),
             ("trigger", Some("A" | "R")) => Some("it fires while changes are applied"),
             ("trigger", Some("O")) => Some("it fires from the switchover on"),
             _ => None,

@@ -69,6 +69,10 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             _ => continue,
         };
         tables += 1;
+        if blue.replicates() && green.persistence == "u" {
+            let message = format!("table {} is unlogged on green: its rows do not travel, and do not outlive a crash there", pair.name);
+            judgement.find(find(pair.name.clone(), message));
+        }
         let (blue, green) = (blue.columns(), green.columns());
         for (column, kind) in &blue {
             let object = format!("{}.{}", pair.name, quote_ident(column));
