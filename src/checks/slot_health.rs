@@ -2,12 +2,12 @@
 
 use super::{
     Ctx,
-    shared::{self, Apply, Database, Slot},
+    shared::{self, Apply, Database, Lag, Slot},
     tables_on_green::Relation,
 };
 use crate::{
     facts::Row,
-    model::Side,
+    model::{Side, size},
     verdict::{Finding, Judgement, Level, Verdict},
 };
 
@@ -46,9 +46,8 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
                     .fix("-- read green's log: the apply worker says there why it stopped"),
             );
         } else if status == "extended" {
-            judgement.find(
-                finding(format!("{place} keeps more log than max_wal_size: green is far behind")).at(Level::Warning),
-            );
+            let (why, level) = extended(ctx, &slot.name);
+            judgement.find(finding(format!("{place} keeps more log than max_wal_size: {why}")).at(level));
         }
     }
     // A database that was made after the deployment has none, and green does not have the database either.
@@ -69,6 +68,24 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
         }
     }
     judgement.done_with(format!("{} slots, all read", services.len()))
+}
+
+/// Why a slot keeps much log: its reader is behind, or a transaction is open from whose beginning on the log is needed.
+fn extended(ctx: &Ctx<'_>, slot: &str) -> (String, Level) {
+    let rows = match ctx.facts.lag.last().and_then(|sample| sample.blue.known()) {
+        Some(rows) => rows.rows.iter().filter_map(|row| row.read().ok()).collect(),
+        None => ctx.rows::<Lag>(Side::Blue, "lag").rows.into_iter().map(|(_, lag)| lag).collect::<Vec<_>>(),
+    };
+    let behind = rows.iter().find(|lag| lag.slot == slot).and_then(|lag| lag.lag_bytes);
+    let most = i64::try_from(ctx.policy.thresholds.max_lag_bytes).unwrap_or(i64::MAX);
+    match behind {
+        Some(bytes) if bytes <= most => (
+            format!("green is only {} behind, but a transaction on blue that is open for long needs the log", size(bytes)),
+            Level::Notice,
+        ),
+        Some(_) => ("green is far behind".to_owned(), Level::Warning),
+        None => ("green is far behind, or a transaction on blue is open for long".to_owned(), Level::Warning),
+    }
 }
 
 /// Whether a database of blue is known to hold nothing that replicates, such as the `postgres` that every server begins with.
