@@ -145,7 +145,7 @@ fn run(check: &Check, scenario: &Scenario) -> Result<&'static str, String> {
     let phase = setup.phase.or_else(|| check.page.header.phases.first().copied());
     let situation = Situation::of(&facts, phase);
     let verdict = check.judge(&facts, &situation, &policy(&facts));
-    crate::redact::same_verdict(check, &facts, phase, &verdict)?;
+    crate::redact::same_verdict(check, &facts, phase, &policy(&facts), &verdict)?;
     let (subjects, text) = told(&verdict);
     let is = word(&verdict);
     if is != expected.verdict {

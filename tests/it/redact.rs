@@ -53,11 +53,12 @@ pub(crate) fn same_verdict(
     check: &Check,
     facts: &Facts,
     phase: Option<Phase>,
+    policy: &Policy,
     verdict: &Verdict,
 ) -> Result<(), String> {
     let shared = redact::redact(facts, b"a key").map_err(|e| format!("redacted: {e}"))?;
     let situation = Situation::of(&shared, phase);
-    let again = check.judge(&shared, &situation, &Policy::at(shared.collected_at));
+    let again = check.judge(&shared, &situation, policy);
     if shape(check, verdict) == shape(check, &again) {
         Ok(())
     } else {

@@ -36,6 +36,8 @@ pub(crate) struct Setup {
     /// Looks at the lag; needs a green.
     #[serde(default)]
     lag_samples: usize,
+    /// The policy's threshold, for what would take long to happen otherwise.
+    max_lag_seconds: Option<f64>,
     /// Compares the contents of these tables; needs a green.
     #[serde(default)]
     compare_rows: Vec<String>,
@@ -470,8 +472,12 @@ async fn judge(check: &Check, setup: &Setup, stage: &Stage<'_>) -> Verdict {
     };
     let (facts, _) = collect(&blue, green.as_ref(), wanted).await;
     let situation = Situation::of(&facts, Some(phase));
-    let verdict = check.judge(&facts, &situation, &Policy::at(facts.collected_at));
-    if let Err(why) = crate::redact::same_verdict(check, &facts, Some(phase), &verdict) {
+    let mut policy = Policy::at(facts.collected_at);
+    if let Some(seconds) = setup.max_lag_seconds {
+        policy.thresholds.max_lag_seconds = seconds;
+    }
+    let verdict = check.judge(&facts, &situation, &policy);
+    if let Err(why) = crate::redact::same_verdict(check, &facts, Some(phase), &policy, &verdict) {
         panic!("{}: {why}", check.page.id);
     }
     verdict
