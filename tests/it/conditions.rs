@@ -2,6 +2,8 @@
 //!
 //! [`contradictions`] is asked in the databases of the scenarios, each on one of the majors, for every query of the catalogue.
 
+use std::collections::BTreeSet;
+
 use futures_util::future::join_all;
 use greenlight::{
     catalogue::{Condition, Query, Scope, conditions},
@@ -139,6 +141,33 @@ fn answers_are_the_same_without_the_functions_that_conditions_need() {
             assert_eq!(asked[&bodies().probe], plain, "without {function}");
         }
     });
+}
+
+/// One list is written down twice: the functions that `system-grants` looks for, and those that its condition is about.
+#[test]
+fn the_condition_of_system_grants_names_the_functions_of_its_query() {
+    let between = |text: &str, from: &str, to: &str| {
+        let (_, rest) = text.split_once(from).expect("where the list begins");
+        rest.split_once(to).expect("where it ends").0.to_owned()
+    };
+    let number = |text: &str| text.trim().parse::<u32>().ok();
+    let query = conditional().find(|q| q.probe == "system-grants");
+    let pairs = between(
+        &query.expect("the query").sql,
+        "gone(step, oid) as (",
+        "gone_columns",
+    );
+    let looked_for: BTreeSet<u32> = pairs
+        .split(')')
+        .filter_map(|pair| number(pair.rsplit(',').next()?))
+        .collect();
+    let condition = &conditions()["removed-functions-granted"].sql;
+    let named: BTreeSet<u32> = between(condition, "x.oid in (", ")")
+        .split(',')
+        .filter_map(number)
+        .collect();
+    assert!(looked_for.len() > 40, "{looked_for:?}");
+    assert_eq!(named, looked_for);
 }
 
 /// Each condition is of use, and says nothing but whether.
