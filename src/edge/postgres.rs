@@ -9,7 +9,11 @@ mod conditional;
 use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::{StreamExt as _, future::join_all, stream};
-use tokio_postgres::{Client, error::SqlState};
+use tokio_postgres::{
+    Client,
+    error::SqlState,
+    types::{ToSql, Type},
+};
 
 use self::conditional::Look;
 use super::{
@@ -204,17 +208,14 @@ async fn probe_of(client: &Client, look: Option<&Look>, query: &Query, evidence_
     let whole = wrapped(&query.sql, limit);
     let otherwise = query.otherwise.as_ref().map(|sql| wrapped(sql, limit));
     let answer = match look.filter(|_| !query.only_if.is_empty()) {
-        None => ask(client, &whole).await,
-        Some(look) => match ask(
-            client,
-            &look.statement(&query.only_if, &whole, otherwise.as_deref()),
-        )
-        .await
+        None => ask(client, &whole, &[]).await,
+        Some(look) => match look
+            .ask(client, &query.only_if, &whole, otherwise.as_deref())
+            .await
         {
             // Perhaps the means are refused and not the question: then it is asked without them.
-            Err(e) if e.code().is_some_and(conditional::refuses) => ask(client, &whole).await,
-            answer => answer
-                .map(|xml| Some(xml.map_or_else(|| NOTHING.to_owned(), |xml| conditional::answer(&xml)))),
+            Err(e) if e.code().is_some_and(conditional::refuses) => ask(client, &whole, &[]).await,
+            answer => answer.map(|text| Some(text.unwrap_or_else(|| NOTHING.to_owned()))),
         },
     };
     let text = match answer {
@@ -254,8 +255,12 @@ impl<'de> serde::Deserialize<'de> for Masked {
 const NOTHING: &str = r#"{"total": 0, "rows": []}"#;
 
 /// The only value of the only row; none where it is null.
-async fn ask(client: &Client, sql: &str) -> Result<Option<String>, tokio_postgres::Error> {
-    let rows = client.query_typed(sql, &[]).await?;
+async fn ask(
+    client: &Client,
+    sql: &str,
+    parameters: &[(&(dyn ToSql + Sync), Type)],
+) -> Result<Option<String>, tokio_postgres::Error> {
+    let rows = client.query_typed(sql, parameters).await?;
     rows.first().map_or(Ok(None), |row| row.try_get(0))
 }
 
@@ -270,7 +275,7 @@ pub async fn probes(
     let looked = async {
         if let Some(look) = &look {
             // Where it fails, the probes are asked whatever their conditions are.
-            let asked = tokio::time::timeout(manners.per_database, ask(&session.client, look.sql()));
+            let asked = tokio::time::timeout(manners.per_database, ask(&session.client, look.sql(), &[]));
             match deadline::bound(asked).await {
                 Ok(Ok(Ok(_))) => {}
                 other => tracing::debug!(?other, "the conditions of probes are not known"),
