@@ -76,10 +76,13 @@ impl Default for Manners {
     }
 }
 
+/// The probe that lists the databases.
+const DATABASES: &str = "databases";
+
 /// The queries to send to one server.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// Once.
+    /// Once; the list of databases first, since whatever is asked of them waits for it.
     pub server: Vec<(ProbeName, Query)>,
     /// In every database.
     pub database: Vec<(ProbeName, Query)>,
@@ -89,7 +92,7 @@ impl Plan {
     /// The probes of the checks that are wanted, on one side of a given version.
     pub fn of(side: Side, version: PgVersion, wanted: impl Fn(&Check) -> bool) -> Self {
         let mut plan = Self::default();
-        let mut shared = vec!["databases", "settings"];
+        let mut shared = vec![DATABASES, "settings"];
         for check in checks::all().iter().filter(|check| wanted(check)) {
             let page = &check.page;
             shared.extend(page.header.needs.iter().map(String::as_str));
@@ -103,6 +106,7 @@ impl Plan {
         {
             plan.add(probe.scope, version, &probe.queries);
         }
+        plan.server.sort_by_key(|(name, _)| name != DATABASES);
         plan
     }
 
@@ -464,12 +468,13 @@ pub async fn collect(
     let announced = version(&first);
     let role = first.user.clone();
     let spec = &spec.after(&first);
-    // The session at hand serves the server and its own database, in one trip; the other databases get one each. The server's
-    // probes are first in the queue.
+    // The session at hand serves the server and its own database, in one trip; the other databases get one each, as soon as it is
+    // known which they are.
+    let (listing, rest) = plan.server.split_at(plan.server.len().min(1));
     let others = async {
-        let (server, room) = tokio::join!(probes(&first, &plan.server, manners), room(&first, manners));
+        let (listed, room) = tokio::join!(probes(&first, listing, manners), room(&first, manners));
         let missing = Fact::unknown(Why::Error, "not asked");
-        let (open, mut databases) = to_inspect(server.get("databases").unwrap_or(&missing));
+        let (open, mut databases) = to_inspect(listed.get(DATABASES).unwrap_or(&missing));
         let total = open.len() + databases.len();
         let own = open.contains(&spec.database);
         let mut waiting = Vec::new();
@@ -498,10 +503,13 @@ pub async fn collect(
             databases.insert(name, facts);
             progress(databases.len(), total);
         }
-        (server, databases, own, total, waiting)
+        (listed, databases, own, total, waiting)
     };
+    let rest = probes(&first, rest, manners);
     let own = probes(&first, &plan.database, manners);
-    let ((server, mut databases, inspected, total, waiting), own) = tokio::join!(biased; others, own);
+    let ((mut server, mut databases, inspected, total, waiting), rest, own) =
+        tokio::join!(biased; others, rest, own);
+    server.extend(rest);
     if inspected {
         databases.insert(spec.database.clone(), Fact::Known(own));
         progress(databases.len(), total);
