@@ -19,8 +19,19 @@ use crate::support::{Wanted, checking_role, collect, spec};
 /// Databases that take a slot: these and `postgres`.
 const DATABASES: [&str; 3] = ["postgres", "a", "b"];
 
-/// Longer than the few hundred milliseconds after which a launcher tries again.
-const SETTLED: Duration = Duration::from_secs(3);
+/// What PostgreSQL logs where a limit keeps a database from being streamed.
+const REFUSALS: [&str; 4] = [
+    "number of requested standby connections exceeds",
+    "could not find free replication state slot",
+    "out of logical replication worker slots",
+    "out of background worker slots",
+];
+
+/// Refusals that are no accident, such as a session that is not quite over yet: a launcher tries five times a second.
+const CERTAIN: usize = 5;
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server with the databases, ample but for the given settings.
 async fn server(major: u16, settings: &[(&str, String)]) -> Server {
@@ -102,18 +113,22 @@ async fn subscribe(blue: &Server, green: &Server) {
     }
 }
 
-/// Whether all databases come to be streamed, and stay so.
-async fn all_stream(blue: &Server) -> bool {
-    let mut connected = 0;
-    for _ in 0..10 {
-        tokio::time::sleep(SETTLED / 10).await;
-        connected = number(
-            blue,
-            "select count(*) from pg_stat_replication where state = 'streaming'",
-        )
-        .await;
+/// Whether all databases come to be streamed; if not, one of the servers says again and again that there are too few of something.
+async fn all_stream(blue: &Server, green: &Server) -> bool {
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < PATIENCE {
+        let streamed = "select count(*) from pg_stat_replication where state = 'streaming'";
+        if number(blue, streamed).await == 3 {
+            return true;
+        }
+        let logs = [blue.log(), green.log()];
+        let refusals = |words: &str| logs.iter().map(|log| log.matches(words).count()).sum::<usize>();
+        if REFUSALS.map(refusals).iter().sum::<usize>() >= CERTAIN {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    connected == 3
+    panic!("neither streamed nor refused: {}", green.log());
 }
 
 async fn slots_at_the_limit(major: u16) {
@@ -142,7 +157,7 @@ async fn senders_at_the_limit(major: u16) {
         subscribe(&blue, &green).await;
         assert_eq!(
             blocked,
-            !all_stream(&blue).await,
+            !all_stream(&blue, &green).await,
             "{major}: max_wal_senders = {k}"
         );
         assert_eq!(
@@ -161,7 +176,7 @@ async fn subscriber_at_the_limit(major: u16, setting: &str, before: Option<&str>
         let green = server(major, &limit).await;
         assert_eq!(slots(&blue).await, 3);
         subscribe(&blue, &green).await;
-        let works = all_stream(&blue).await;
+        let works = all_stream(&blue, &green).await;
         let blocked = blocks(
             "green-replication-capacity",
             Phase::Switchover,
