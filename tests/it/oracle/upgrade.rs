@@ -45,6 +45,10 @@ const EXPLAINED: &[(&str, &str)] = &[
         "collation-versions: ",
         "builds for packages may lack ICU, which the scenario's collations need",
     ),
+    (
+        "foreign-key-collations: ",
+        "builds for packages may lack ICU, which the scenario's collations need",
+    ),
 ];
 
 /// An installation of the target major.
