@@ -51,9 +51,12 @@ impl Digits {
         let for_all = given.iter().find(|o| o.role.is_none() && o.database.is_none());
         let value = match for_all.map(|o| o.value.as_str()) {
             Some(value) => Some(value),
-            // What is given to a role or a database may be greenlight's own.
-            None if given.is_empty() => settings.get(SETTING).map_err(|unseen| vec![unseen])?.and_then(of_a_new_session),
-            None => None,
+            // What is given to a role or a database may be what greenlight's own session began with.
+            None => settings
+                .get(SETTING)
+                .map_err(|unseen| vec![unseen])?
+                .and_then(of_a_new_session)
+                .filter(|value| given.iter().all(|o| o.value != *value)),
         };
         let unseen = Unseen { subject: format!("setting {SETTING}"), why: "what a sender has is not known".to_owned() };
         Ok(Self {
