@@ -2,7 +2,7 @@
 
 use super::{
     Ctx,
-    plane::{Plane, answer, bare, is_on},
+    plane::{Plane, answer, bare, is_on, same_value},
 };
 use crate::{
     model::{PgVersion, Phase, Side},
@@ -47,7 +47,8 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
     let group = plane.target_group()?;
     for name in EQUAL {
         let (ours, theirs) = (plane.value_of(blue, name)?, plane.target_value(name)?);
-        if ours != theirs {
+        let same = ours.zip(theirs).is_some_and(|(ours, theirs)| same_value(ours, theirs));
+        if !same && ours != theirs {
             let mut finding = Finding::new(name, format!("{name} differs between blue and green"))
                 .on(Side::Rds)
                 .at(Level::Warning)

@@ -17,17 +17,17 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
     let plane = Plane::of(ctx)?;
     let group = plane.target_group()?;
     let mut judgement = Judgement::new();
-    if group.is_default() && plane.green_if_any()?.is_none() {
+    if group.is_default() && plane.green_if_any()?.is_none() && !plane.carries_instance_groups()? {
         return Ok(judgement.done_with("a default group does not preload pg_cron".to_owned()));
     }
-    let libraries = entries(plane.target_value("shared_preload_libraries")?);
+    let (key, value) = plane.target_setting("shared_preload_libraries")?;
+    let libraries = entries(value);
     if libraries.contains(&"pg_cron") {
-        let key = group.key().unwrap_or_default();
         let rest: Vec<&str> = libraries.iter().copied().filter(|l| *l != "pg_cron").collect();
         judgement.find(
-            Finding::new(bare(key), "green preloads pg_cron, so blue's jobs run there too")
+            Finding::new(bare(&key), "green preloads pg_cron, so blue's jobs run there too")
                 .on(Side::Rds)
-                .fix(plane.set_parameter(key, "shared_preload_libraries", &rest.join(","), "pending-reboot"))
+                .fix(plane.set_parameter(&key, "shared_preload_libraries", &rest.join(","), "pending-reboot"))
                 .evidence("shared_preload_libraries", libraries.join(",")),
         );
     }

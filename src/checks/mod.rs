@@ -25,7 +25,7 @@ use crate::{
 pub use capacity::{Capacity, capacity, capacity_checks, fixed};
 pub use ctx::{Ctx, Gathered, Setting, Settings};
 pub(crate) use minimum_version::minimum as blue_green_minimum;
-pub(crate) use plane::{entries, is_default_group, is_on, is_set, is_usable};
+pub(crate) use plane::{entries, is_default_group, is_on, is_set, is_usable, same_value};
 pub(crate) use replication_lag::{SILENCE_SECONDS, undecided as lag_undecided};
 pub(crate) use shared::is_replication_worker;
 pub(crate) use source_parameter_groups_in_sync::out_of_sync;

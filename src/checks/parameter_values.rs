@@ -2,7 +2,7 @@
 
 use super::{
     Ctx,
-    plane::{Plane, TargetGroup, answer, bare, is_default_group, is_on, is_set},
+    plane::{Plane, TargetGroup, answer, bare, is_default_group, is_on, is_set, same_value},
 };
 use crate::{
     facts::rds::{ParameterGroup, Topology},
@@ -25,7 +25,7 @@ const RULES: [Rule; 6] = [
         name: "synchronous_commit",
         side: Side::Blue,
         holds: |ctx| ctx.situation.engine == Engine::Aurora,
-        harms: |value| value != "on",
+        harms: |value| !same_value(value, "on"),
         level: Level::Blocker,
         effect: "the source of a deployment needs `on`",
     },
@@ -33,7 +33,7 @@ const RULES: [Rule; 6] = [
         name: "max_slot_wal_keep_size",
         side: Side::Blue,
         holds: |ctx| ctx.situation.replication != Some(Replication::Physical),
-        harms: |value| value != "-1",
+        harms: |value| value.trim() != "-1",
         level: Level::Warning,
         effect: "a slot that falls behind this far is dropped, and green is lost with it",
     },
@@ -49,7 +49,7 @@ const RULES: [Rule; 6] = [
         name: "session_replication_role",
         side: Side::Blue,
         holds: |_| true,
-        harms: |value| value == "replica",
+        harms: |value| same_value(value, "replica"),
         level: Level::Warning,
         effect: "triggers and foreign keys are off for every session",
     },
@@ -57,7 +57,7 @@ const RULES: [Rule; 6] = [
         name: "session_replication_role",
         side: Side::Green,
         holds: |_| true,
-        harms: |value| value == "replica",
+        harms: |value| same_value(value, "replica"),
         level: Level::Warning,
         effect: "triggers and foreign keys are off for every session of the new production",
     },
@@ -99,10 +99,11 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
     weigh(ctx, plane, &mut judgement, Side::Blue, &blue);
     let green = match (plane.target_group()?, plane.green_if_any()?) {
         (TargetGroup::Green(key), Some(green)) => groups(plane, green, key)?,
-        // Nothing is set in a default group.
-        (group, _) if group.is_default() => Vec::new(),
         // The same groups were weighed as blue's; the rules for green hold all the same.
         (TargetGroup::Blue(_), _) => blue,
+        (TargetGroup::Named(key), _) if plane.carries_instance_groups()? => groups(plane, plane.blue()?, key)?,
+        // Nothing is set in a default group.
+        (group, _) if group.is_default() => Vec::new(),
         (group, _) => match group.key() {
             Some(key) => vec![(key.to_owned(), plane.existing_group(key)?)],
             None => Vec::new(),
@@ -120,7 +121,8 @@ fn weigh(ctx: &Ctx<'_>, plane: Plane<'_>, judgement: &mut Judgement, side: Side,
         });
         let Some((key, parameter)) = set else { continue };
         let value = parameter.value.as_deref().unwrap_or_default();
-        if !(rule.harms)(value) {
+        // An empty text sets nothing.
+        if value.trim().is_empty() || !(rule.harms)(value) {
             continue;
         }
         let name = bare(key);

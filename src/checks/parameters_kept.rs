@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Ctx,
-    plane::{Plane, TargetGroup, answer, bare, counterpart, is_default_group, is_set},
+    plane::{Plane, TargetGroup, answer, bare, counterpart, is_default_group, is_set, same_value},
 };
 use crate::{
     facts::rds::ParameterGroup,
@@ -94,7 +94,7 @@ fn compare(
                 };
                 Finding::new(subject, message).at(Level::Notice)
             }
-            Some(theirs) if theirs.value.as_deref() == Some(value) => continue,
+            Some(theirs) if same_value(theirs.value.as_deref().unwrap_or_default(), value) => continue,
             Some(theirs) => {
                 let now = theirs.value.as_deref().unwrap_or("the engine's default");
                 let (level, message) = match is_set(theirs) {

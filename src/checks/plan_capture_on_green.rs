@@ -2,7 +2,7 @@
 
 use super::{
     Ctx,
-    plane::{Plane, answer, bare},
+    plane::{Plane, answer, bare, same_value},
 };
 use crate::{
     model::Side,
@@ -19,16 +19,16 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
     let plane = Plane::of(ctx)?;
     let group = plane.target_group()?;
     let mut judgement = Judgement::new();
-    if group.is_default() && plane.green_if_any()?.is_none() {
+    if group.is_default() && plane.green_if_any()?.is_none() && !plane.carries_instance_groups()? {
         return Ok(judgement.done_with("a default group captures no plans".to_owned()));
     }
-    let value = plane.target_value(NAME)?.unwrap_or("off");
-    if value != "off" {
-        let key = group.key().unwrap_or_default();
+    let (key, value) = plane.target_setting(NAME)?;
+    let value = value.unwrap_or("off");
+    if !same_value(value, "off") {
         judgement.find(
-            Finding::new(bare(key), format!("{NAME} is {value} on green"))
+            Finding::new(bare(&key), format!("{NAME} is {value} on green"))
                 .on(Side::Rds)
-                .fix(plane.set_parameter(key, NAME, "off", "immediate")),
+                .fix(plane.set_parameter(&key, NAME, "off", "immediate")),
         );
     }
     Ok(judgement.done())

@@ -251,9 +251,10 @@ impl<'a> Plane<'a> {
     }
 }
 
-/// The value in force by this group alone; none where neither a user nor the engine's defaults give one.
+/// The value in force by this group alone; none where neither a user nor the engine's defaults give one. An empty text gives none.
 pub(crate) fn value<'g>(group: &'g ParameterGroup, name: &str) -> Option<&'g str> {
-    group.parameters.get(name)?.value.as_deref()
+    let value = group.parameters.get(name)?.value.as_deref()?;
+    Some(value.trim()).filter(|value| !value.is_empty())
 }
 
 /// Whether somebody set it, rather than the engine.
@@ -263,10 +264,24 @@ pub(crate) fn is_set(parameter: &Parameter) -> bool {
 
 /// Whether a boolean parameter is on: the API writes `1`, `on` and `true`.
 pub(crate) fn is_on(value: Option<&str>) -> bool {
-    matches!(
-        value.map(str::to_ascii_lowercase).as_deref(),
-        Some("1" | "on" | "true" | "yes")
-    )
+    value.and_then(switched) == Some(true)
+}
+
+/// What a value says where it is read as a boolean; none where it is none.
+/// <https://www.postgresql.org/docs/current/config-setting.html#CONFIG-SETTING-NAMES-VALUES>
+fn switched(value: &str) -> Option<bool> {
+    match value.trim().to_ascii_lowercase().as_str() {
+        "1" | "on" | "true" | "yes" => Some(true),
+        "0" | "off" | "false" | "no" => Some(false),
+        _ => None,
+    }
+}
+
+/// Whether two values mean the same: the same text but for letters' case, or the same boolean, which people and the API write in
+/// several ways.
+pub(crate) fn same_value(a: &str, b: &str) -> bool {
+    let (a, b) = (a.trim(), b.trim());
+    a.eq_ignore_ascii_case(b) || switched(a).is_some_and(|is| switched(b) == Some(is))
 }
 
 /// The green instance that replaces a blue one, by the deployment's pairs.
@@ -298,15 +313,31 @@ impl<'a> Plane<'a> {
     /// A parameter's value as one side has it by its groups. Aurora instances have groups of their own, which win over
     /// the cluster's where somebody set the parameter there; the writer's counts.
     pub(super) fn value_of(self, side: &'a Topology, name: &str) -> Result<Option<&'a str>, Verdict> {
+        Ok(self.setting_of(side, name)?.1)
+    }
+
+    /// The same with the key of the group that gives it.
+    fn setting_of(self, side: &'a Topology, name: &str) -> Result<(String, Option<&'a str>), Verdict> {
         let key = RdsFacts::group_key(side)
             .ok_or_else(|| Verdict::unknown("rds.parameter_groups", "the group's name is not known"))?;
-        if side.cluster.is_some() {
-            let own = self.existing_group(&self.writers_group_key(side)?)?;
-            if let Some(parameter) = own.parameters.get(name).filter(|p| is_set(p)) {
-                return Ok(parameter.value.as_deref());
+        Ok(match self.own_setting(side, name)? {
+            Some((own, value)) => (own, Some(value)),
+            None => {
+                let value = value(self.existing_group(&key)?, name);
+                (key, value)
             }
+        })
+    }
+
+    /// What somebody set in the group that the writer of an Aurora cluster has for itself, with the group's key.
+    fn own_setting(self, side: &Topology, name: &str) -> Result<Option<(String, &'a str)>, Verdict> {
+        if side.cluster.is_none() {
+            return Ok(None);
         }
-        Ok(value(self.existing_group(&key)?, name))
+        let key = self.writers_group_key(side)?;
+        let own = self.existing_group(&key)?;
+        let set = own.parameters.get(name).is_some_and(is_set);
+        Ok(value(own, name).filter(|_| set).map(|value| (key, value)))
     }
 
     /// The key of the group that the writer of an Aurora cluster has for itself. While RDS names no writer, as in the middle
@@ -321,19 +352,41 @@ impl<'a> Plane<'a> {
         Ok(format!("instance:{}", group.name))
     }
 
-    /// The same for what green has or is to have. Before green is there only the group that it is to have is known.
+    /// The same for what green has or is to have.
     pub(super) fn target_value(self, name: &str) -> Result<Option<&'a str>, Verdict> {
-        match self.green_if_any()? {
-            Some(green) if self.ctx.situation.phase != Phase::Create => self.value_of(green, name),
-            _ => Ok(value(self.target_parameters()?, name)),
+        Ok(self.target_setting(name)?.1)
+    }
+
+    /// The same with the key of the group that gives it. Before green is there that is the group that it is to have; within a major
+    /// the instances of an Aurora cluster keep their own groups, which win: what a request does not name stays as blue has it.
+    /// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateBlueGreenDeployment.html>
+    pub(super) fn target_setting(self, name: &str) -> Result<(String, Option<&'a str>), Verdict> {
+        if let (Some(green), false) = (self.green_if_any()?, self.ctx.situation.phase == Phase::Create) {
+            return self.setting_of(green, name);
         }
+        if !self.major_upgrade()?
+            && let Some((key, value)) = self.own_setting(self.blue()?, name)?
+        {
+            return Ok((key, Some(value)));
+        }
+        let group = self.target_parameters()?;
+        let key = self.target_group()?.key().unwrap_or_default().to_owned();
+        Ok((key, value(group, name)))
+    }
+
+    /// Whether instances keep groups of their own into green, which may set what the cluster's does not.
+    pub(super) fn carries_instance_groups(self) -> Result<bool, Verdict> {
+        Ok(self.ctx.situation.phase == Phase::Create
+            && self.blue()?.cluster.is_some()
+            && !self.major_upgrade()?)
     }
 }
 
 /// The entries of a list such as `shared_preload_libraries`.
 pub(crate) fn entries(list: Option<&str>) -> Vec<&str> {
-    let parts = list.unwrap_or_default().split(',').map(str::trim);
-    parts.filter(|entry| !entry.is_empty()).collect()
+    let parts = list.unwrap_or_default().split(',');
+    let bare = parts.map(|entry| entry.trim().trim_matches('"').trim());
+    bare.filter(|entry| !entry.is_empty()).collect()
 }
 
 /// Whether a resource is a side's cluster or one of its instances.

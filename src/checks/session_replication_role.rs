@@ -1,7 +1,9 @@
 //! Triggers and foreign keys are on for everybody.
 
 use super::{
-    Ctx, room,
+    Ctx,
+    plane::same_value,
+    room,
     shared::{self, Override},
 };
 use crate::{
@@ -29,7 +31,7 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
                 .evidence("value", value),
         );
     }
-    for (_, o) in overrides.rows.iter().filter(|(_, o)| o.name == NAME && o.value != "origin") {
+    for (_, o) in overrides.rows.iter().filter(|(_, o)| o.name == NAME && !same_value(&o.value, "origin")) {
         judgement.find(
             Finding::new(o.subject(), format!("{NAME} is {} for {}: ordinary triggers and foreign keys are off", o.value, o.whom()))
                 .on(Side::Blue)

@@ -1,7 +1,9 @@
 //! Commits on an Aurora blue are synchronous.
 
 use super::{
-    Ctx, room,
+    Ctx,
+    plane::same_value,
+    room,
     shared::{self, Override},
 };
 use crate::{
@@ -33,7 +35,7 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
                 .evidence("value", value),
         );
     }
-    for (_, o) in overrides.rows.iter().filter(|(_, o)| o.name == "synchronous_commit" && o.value != "on") {
+    for (_, o) in overrides.rows.iter().filter(|(_, o)| o.name == "synchronous_commit" && !same_value(&o.value, "on")) {
         judgement.find(
             Finding::new(o.subject(), format!("{} commits with synchronous_commit = {}", o.whom(), o.value))
                 .on(Side::Blue)

@@ -15,11 +15,14 @@ use crate::{
 
 /// The limits that are too low, or why that is not known.
 pub fn limits(facts: &Facts, policy: &Policy) -> Result<Vec<Need>, Vec<String>> {
+    // One reason is enough: it is mostly the same of every database.
     let low = raised(facts, policy).map_err(|unseen| {
-        unseen
-            .iter()
-            .map(|u| format!("{}: {}", u.subject, u.why))
-            .collect::<Vec<_>>()
+        let first = unseen.first().map(|u| format!("{}: {}", u.subject, u.why));
+        let more = match unseen.len() {
+            0 | 1 => String::new(),
+            n => format!(", and {} more", n - 1),
+        };
+        first.map(|first| first + &more).into_iter().collect::<Vec<_>>()
     })?;
     Ok(low
         .into_iter()
@@ -87,7 +90,7 @@ pub(super) fn fixed<'a>(
         match *name {
             "rds.logical_replication" => !checks::is_on(is),
             // Without a value the engine's default holds.
-            _ => is.is_some_and(|is| is != *value),
+            _ => is.is_some_and(|is| !checks::same_value(is, value)),
         }
     });
     wrong

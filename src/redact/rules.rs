@@ -259,7 +259,7 @@ fn value_of_parameter(name: &str, value: &str, allowed: &str) -> Class {
     }
 }
 
-/// Numbers, sizes, LSNs, points in time, yes and no.
+/// Numbers, sizes, LSNs, points in time, yes and no, in letters of either case.
 pub(super) fn is_machine_text(text: &str) -> bool {
     const WORDS: [&str; 26] = [
         "on",
@@ -299,7 +299,7 @@ pub(super) fn is_machine_text(text: &str) -> bool {
         ]
         .contains(&unit);
     text.is_empty()
-        || WORDS.contains(&text)
+        || WORDS.iter().any(|word| word.eq_ignore_ascii_case(text))
         || short && measured
         || short && text.parse::<f64>().is_ok()
         || text.parse::<crate::model::Lsn>().is_ok()
