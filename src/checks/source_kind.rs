@@ -46,6 +46,10 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
             find(format!("{id} is itself a replica of {source}: the deployment must start from the writer"));
         }
     } else if let Some(instance) = blue.instances.first() {
+        let version = instance.engine_version.to_ascii_lowercase();
+        if ["preview", "beta", "rc"].iter().any(|mark| version.contains(mark)) {
+            unseen.push(("version", Some(instance.engine_version.as_str())));
+        }
         if let Some(cluster) = &instance.cluster_id {
             find(format!(
                 "{} is a member of cluster {cluster}, for whose members there are no deployments of their own",

@@ -34,16 +34,20 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
         Some(cluster) => cluster.lifecycle_support.as_deref(),
         None => blue.instances.first().and_then(|i| i.lifecycle_support.as_deref()),
     };
-    let enrolled = lifecycle != Some("open-source-rds-extended-support-disabled");
+    let enrolled = match lifecycle {
+        Some("open-source-rds-extended-support") => Some(true),
+        Some("open-source-rds-extended-support-disabled") => Some(false),
+        _ => None,
+    };
     let day = |at: Timestamp| jiff::tz::Offset::UTC.to_datetime(at).date();
     let in_days = |at: Timestamp, days: i64| now + jiff::SignedDuration::from_hours(24 * days) > at;
     let extended = end(major, "open-source-rds-extended-support");
     let (level, message) = match extended {
-        Some(last) if in_days(last, 90) => (
+        Some(last) if in_days(last, 90) && enrolled != Some(false) => (
             Level::Warning,
             format!("Extended Support of {} ends on {}, then RDS upgrades it by itself", major.version, day(last)),
         ),
-        _ if now > standard && !enrolled => (
+        _ if now > standard && enrolled == Some(false) => (
             Level::Warning,
             format!(
                 "standard support of {} ended on {}, and {} is not enrolled in Extended Support: RDS upgrades it by itself",
@@ -52,6 +56,18 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
                 blue.id()
             ),
         ),
+        _ if now > standard && enrolled.is_none() => {
+            return Ok(Verdict::unknown(
+                format!("{}/EngineLifecycleSupport", blue.id()),
+                format!(
+                    "standard support of {} ended on {}, and RDS does not tell whether {} is enrolled in Extended Support ({})",
+                    major.version,
+                    day(standard),
+                    blue.id(),
+                    lifecycle.unwrap_or("no value")
+                ),
+            ));
+        }
         _ if now > standard => (
             Level::Notice,
             format!("{} is billed for Extended Support of {} since {}", blue.id(), major.version, day(standard)),

@@ -83,8 +83,16 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
             });
         }
         let near: Vec<PgVersion> = direct.iter().copied().filter(|v| v.major == target.major).collect();
+        let message = match target.major == source.major && target.minor.is_none() {
+            true => format!(
+                "RDS offers no newer {target} than blue's {source}; {source} as the target is a deployment without an upgrade, \
+                 and newer majors are offered from {}",
+                direct.iter().find(|v| v.major > source.major).map_or("none".to_owned(), PgVersion::to_string)
+            ),
+            false => format!("{source} cannot be upgraded to {target}; {}", reachable(&near, target.major)),
+        };
         judgement.find(
-            Finding::new(way, format!("{source} cannot be upgraded to {target}; {}", reachable(&near, target.major)))
+            Finding::new(way, message)
                 .on(Side::Rds)
                 .fix(ask)
                 .evidence("targets on offer", list(&direct)),
