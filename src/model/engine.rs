@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::PgVersion;
+
 /// The engine behind the endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -57,6 +59,16 @@ pub enum Replication {
     Logical,
     /// A physical read replica of the same major.
     Physical,
+}
+
+impl Replication {
+    /// Of a deployment of this engine from one version to another that does not lie below it.
+    pub fn of(engine: Engine, from: PgVersion, to: PgVersion) -> Self {
+        match engine {
+            Engine::Rds if from.major == to.major => Self::Physical,
+            _ => Self::Logical,
+        }
+    }
 }
 
 impl fmt::Display for Replication {

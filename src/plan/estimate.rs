@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Plan;
 use crate::{
     facts::rds::Topology,
-    model::{Engine, count},
+    model::{Engine, Replication, count},
 };
 
 /// One estimate.
@@ -55,6 +55,12 @@ pub(super) fn durations(plan: &Plan) -> Vec<Estimate> {
             "one restart each; long transactions and many connections make it longer",
         ));
     }
+    let physical = plan.replication == Replication::Physical;
+    // Only the upgrade of a major (pg_upgrade) goes over all objects.
+    let objects = match physical {
+        true => "",
+        false => " and with the number of objects",
+    };
     let (built, based_on) = match plan.engine {
         Engine::Aurora => (
             "minutes to about an hour, whatever the size of the data".to_owned(),
@@ -63,8 +69,8 @@ pub(super) fn durations(plan: &Plan) -> Vec<Estimate> {
         ),
         _ => (
             match plan.storage_gib {
-                Some(gib) => format!("grows with the {gib} GiB of storage and with the number of objects"),
-                None => "grows with the storage and with the number of objects".to_owned(),
+                Some(gib) => format!("grows with the {gib} GiB of storage{objects}"),
+                None => format!("grows with the storage{objects}"),
             },
             "green begins as a read replica from a snapshot, whose blocks are loaded when they are first read: \
              https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/blue-green-deployments-overview.html",
@@ -73,7 +79,11 @@ pub(super) fn durations(plan: &Plan) -> Vec<Estimate> {
     all.push(one("building green", built, based_on));
     all.push(one(
         "catching up",
-        "not known before: what blue writes meanwhile, applied by one worker a database".to_owned(),
+        match physical {
+            true => "not known before: the log that blue writes meanwhile, replayed as by a read replica",
+            false => "not known before: what blue writes meanwhile, applied by one worker a database",
+        }
+        .to_owned(),
         "measured while it goes on: greenlight watch tells the time that is left",
     ));
     all.push(one(
@@ -120,7 +130,15 @@ pub(super) fn twice(plan: &Plan, blue: &Topology) -> Vec<Estimate> {
     if plan.extended {
         all.push(one(
             "Extended Support",
-            "each vCPU and hour of a side that runs a major after its standard support; it ends with the upgrade".to_owned(),
+            match plan.source.major == plan.target().major {
+                true => format!(
+                    "each vCPU and hour of both sides after the end of standard support; {} stays, and so does the charge",
+                    plan.source.major
+                ),
+                false => "each vCPU and hour of a side that runs a major after its standard support; it ends with the \
+                          upgrade"
+                    .to_owned(),
+            },
             "the end of standard support above: \
              https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/extended-support.html",
         ));

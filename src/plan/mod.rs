@@ -162,10 +162,7 @@ pub fn make(facts: &RdsFacts, engine: Engine, order: &Order) -> Result<Plan, NoP
             });
         }
     };
-    let replication = match engine {
-        Engine::Rds if last.from.major == last.to.major => Replication::Physical,
-        _ => Replication::Logical,
-    };
+    let replication = last.replication(engine);
     let groups = parameters::groups(facts, blue, engine, last.to, order, replication);
     // What RDS said of classes holds for the target that it was asked about.
     let asked = facts

@@ -42,6 +42,13 @@ pub struct Hop {
     pub blue_green: bool,
 }
 
+impl Hop {
+    /// How green follows blue, where it is done by blue/green.
+    pub fn replication(&self, engine: Engine) -> Replication {
+        Replication::of(engine, self.from, self.to)
+    }
+}
+
 impl std::fmt::Display for Hop {
     /// `12.17 in place`, `14.10 by blue/green`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

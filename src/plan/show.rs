@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use anstyle::Style as Ansi;
 
-use super::{Carried, Estimate, Groups, Plan, Step};
+use super::{Carried, Estimate, Groups, Plan, Setting, Step};
 use crate::{
     model::shell::quote,
     output::{Style, text::wrap},
@@ -129,14 +129,20 @@ pub fn text(plan: &Plan, style: Style) -> String {
     }
     let groups = &plan.groups;
     let made = if groups.make { ", to be made" } else { "" };
-    let which = format!("{} → {} ({}{made})", groups.source, groups.target, groups.family);
+    let kept = groups.source == groups.target;
+    let which = match kept {
+        true => format!("green keeps {} ({})", groups.source, groups.family),
+        false => format!("{} → {} ({}{made})", groups.source, groups.target, groups.family),
+    };
     heading(&mut out, "PARAMETERS");
     line(&mut out, &which, 2);
     for need in &groups.needed {
         let text = format!("✗ blue needs {} = {}: {}", need.parameter, need.value, need.why);
         line(&mut out, &text, 2);
     }
-    for value in &groups.values {
+    // In one and the same group everything is there already.
+    let told = |value: &&Setting| !(kept && value.carried == Carried::There);
+    for value in groups.values.iter().filter(told) {
         let (mark, becomes) = match &value.carried {
             Carried::Set => ('+', "is set in green's group".to_owned()),
             Carried::There => ('✓', "green's group has it".to_owned()),
@@ -153,7 +159,7 @@ pub fn text(plan: &Plan, style: Style) -> String {
             line(&mut out, why, 4);
         }
     }
-    if groups.values.is_empty() {
+    if groups.values.is_empty() && !kept {
         line(
             &mut out,
             "nothing is set in blue's group that had to be carried over",

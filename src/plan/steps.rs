@@ -4,7 +4,7 @@ use super::{Carried, Hop, Plan, Step, own_group};
 use crate::{
     checks::is_default_group,
     facts::rds::{Instance, Topology},
-    model::shell::quote,
+    model::{Replication, shell::quote},
 };
 
 /// Assignments of one `modify-db-…-parameter-group` call: RDS takes at most twenty.
@@ -177,9 +177,15 @@ fn deployment(plan: &Plan, blue: &Topology, hop: &Hop, steps: &mut Vec<Step>) {
         commands,
         tool: Some(tool),
     };
+    let meanwhile = match hop.replication(plan.engine) {
+        Replication::Logical => "no outage; blue keeps serving, and its schema must not change from here on",
+        Replication::Physical => {
+            "no outage; blue keeps serving, and green follows as its read replica, changes of the schema included"
+        }
+    };
     steps.push(step(
         format!("create green on {}", hop.to),
-        "no outage; blue keeps serving, and its schema must not change from here on",
+        meanwhile,
         format!("greenlight create --{kind} {id} --target-version {}{check} --name {name}", hop.to),
         vec![
             format!("greenlight check --{kind} {id} --target-version {}{check} --phase create", hop.to),

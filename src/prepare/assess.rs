@@ -58,9 +58,9 @@ pub fn assess(facts: &Facts, asked: &Asked, policy: &Policy) -> Result<Preparati
     let source = blue
         .engine_version()
         .ok_or_else(|| not_seen("the version that runs", "it is no PostgreSQL version"))?;
-    let replication = match (facts.engine, asked.target) {
-        (Engine::Rds, Some(target)) if target.major == source.major => Replication::Physical,
-        _ => Replication::Logical,
+    let replication = match asked.target {
+        Some(target) => Replication::of(facts.engine, source, target),
+        None => Replication::Logical,
     };
     let sight = Sight::of(rds, blue, facts.engine)?;
     let mut notes = Vec::new();
@@ -129,7 +129,7 @@ fn wanted(
         // Without a value in the group the engine's default holds, which is off for one and on for the other.
         let is_so = match name {
             "rds.logical_replication" => is_on(given) && (writer_waits(sight) || publishes(facts)),
-            _ => given.is_none_or(|given| given == value),
+            _ => given.is_none_or(|given| checks::same_value(given, value)),
         };
         if !is_so {
             needs.push(Need {

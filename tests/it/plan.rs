@@ -71,6 +71,38 @@ fn the_guides_upgrade_needs_a_minor_step_first() {
     );
 }
 
+/// Within a major RDS makes green as a read replica: what is said of publications, workers and DDL elsewhere is not true of it.
+#[test]
+fn a_minor_upgrade_of_an_instance_speaks_of_a_read_replica_alone() {
+    let here = tempfile::tempdir().expect("a folder");
+    let minor = facts("rds-minor.json");
+    let said = |arguments: &[&str]| {
+        let ran = run(here.path(), &minor, arguments);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        ran.stdout.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let text = said(&["--target-version", "15.10"]);
+    assert!(text.contains("physical replication"), "{text}");
+    assert!(text.contains("green follows as its read replica"), "{text}");
+    assert!(text.contains("green keeps default.postgres15"), "{text}");
+    for word in [
+        "publi",
+        "subscri",
+        "logical",
+        "worker",
+        "must not change",
+        "ends with the upgrade",
+    ] {
+        assert!(!text.contains(word), "{word}: {text}");
+    }
+    // The same words where they belong.
+    let major = said(&["--target-version", "16.6"]);
+    assert!(
+        major.contains("one worker a database") && major.contains("must not change"),
+        "{major}"
+    );
+}
+
 #[test]
 fn values_are_carried_over_and_missing_ones_are_told() {
     let mut facts = facts("aurora-create.json");

@@ -15,7 +15,7 @@ use crate::{
     exit::Exit,
     facts::Facts,
     gate,
-    model::Phase,
+    model::{Phase, Replication},
     output::text::wrap,
     report::{Outcome, Report},
     situation::Situation,
@@ -263,9 +263,19 @@ fn card(facts: &Facts, task: &Task, journal: &std::path::Path) -> String {
     ] {
         card.push_str(&format!("  {label:<11} {}\n", wrap(&value, 80, 14)));
     }
-    card.push_str(
-        "\nFrom then until the switchover no DDL on production: it is not replicated, and\ngreen would have to be made again.\n",
-    );
+    let target = target_version.parse().ok();
+    let replication = blue
+        .and_then(|b| b.engine_version())
+        .zip(target)
+        .map(|(from, to)| Replication::of(facts.engine, from, to));
+    card.push_str(match replication {
+        Some(Replication::Physical) => {
+            "\nUntil the switchover green follows as a read replica: it takes no writes of its own.\n"
+        }
+        _ => {
+            "\nFrom then until the switchover no DDL on production: it is not replicated, and\ngreen would have to be made again.\n"
+        }
+    });
     card
 }
 
