@@ -131,7 +131,10 @@ impl Situation {
         if let Some(requirement) = &applies.source {
             match self.source {
                 Some(source) if !requirement.holds(source) => {
-                    return No(format!("blue runs {source}, this is about {requirement}"));
+                    return No(format!(
+                        "blue runs {source}, this is about versions {}",
+                        requirement.words()
+                    ));
                 }
                 None => return unknown_source(),
                 _ => {}
@@ -153,9 +156,12 @@ impl Situation {
         if let Some(requirement) = &applies.target {
             match self.target {
                 Some(target) if !requirement.holds(target) => {
-                    return No(format!("the target is {target}, this is about {requirement}"));
+                    return No(format!(
+                        "the target is {target}, this is about versions {}",
+                        requirement.words()
+                    ));
                 }
-                None => return unknown_target(format!("matters only for targets {requirement}")),
+                None => return unknown_target(format!("matters only for targets {}", requirement.words())),
                 _ => {}
             }
         }

@@ -122,6 +122,17 @@ impl Requirement {
     pub fn holds(&self, version: PgVersion) -> bool {
         self.0.matches(&version.semver())
     }
+
+    /// In words: `from 15 and before 18`.
+    pub fn words(&self) -> String {
+        let text = self.0.to_string();
+        let part = |part: &str| match (part.strip_prefix(">="), part.strip_prefix('<')) {
+            (Some(from), _) => format!("from {from}"),
+            (None, Some(before)) if !before.starts_with('=') => format!("before {before}"),
+            _ => part.to_owned(),
+        };
+        text.split(", ").map(part).collect::<Vec<_>>().join(" and ")
+    }
 }
 
 impl fmt::Display for Requirement {
@@ -170,6 +181,7 @@ mod tests {
         assert!(v("14.9") < v("14.10"));
         assert!(v("14") < v("14.0"));
         let requirement = Requirement::try_from(">=15.2, <17".to_owned()).expect("a requirement");
+        assert_eq!(requirement.words(), "from 15.2 and before 17");
         assert!(requirement.holds(v("15.10")) && requirement.holds(v("16")));
         assert!(!requirement.holds(v("15.1")) && !requirement.holds(v("17.0")));
     }
