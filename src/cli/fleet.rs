@@ -51,7 +51,7 @@ pub struct FleetArgs {
     /// External id for assuming the roles
     #[arg(long, value_name = "ID", requires = "account_role", help_heading = "AWS")]
     pub external_id: Option<String>,
-    /// Profile of the AWS configuration
+    /// Profile of the AWS configuration; goes over keys of the environment
     #[arg(long, value_name = "NAME", help_heading = "AWS")]
     pub profile: Option<String>,
     /// Endpoint of the RDS API; plain http only on this machine

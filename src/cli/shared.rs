@@ -96,7 +96,7 @@ pub struct AwsArgs {
     /// Region, instead of the environment's
     #[arg(long, value_name = "NAME")]
     pub region: Option<String>,
-    /// Profile of the AWS configuration
+    /// Profile of the AWS configuration; goes over keys of the environment
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
     /// Endpoint of the RDS API; plain http only on this machine

@@ -5,8 +5,10 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use aws_config::sts::AssumeRoleProvider;
-use aws_config::{AppName, BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{
+    AppName, BehaviorVersion, Region, SdkConfig, profile::ProfileFileCredentialsProvider,
+    provider_config::ProviderConfig, retry::RetryConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig,
+};
 use aws_sdk_rds::config::{ProvideCredentials as _, SharedCredentialsProvider};
 
 use super::{
@@ -21,7 +23,7 @@ use crate::model::secret::{Secret, remember};
 pub struct AwsSettings {
     /// The Region; else the environment's or the profile's.
     pub region: Option<String>,
-    /// The profile; else `AWS_PROFILE` or `default`.
+    /// The profile, whose credentials go over keys of the environment; else `AWS_PROFILE` or `default`.
     pub profile: Option<String>,
     /// The endpoint of every API; else the environment's or the profile's.
     pub endpoint_url: Option<String>,
@@ -108,7 +110,32 @@ pub async fn load(settings: &AwsSettings, env: &Env) -> Result<SdkConfig, AwsErr
     if let Some(url) = config.endpoint_url() {
         check_endpoint(url)?;
     }
-    Ok(config)
+    Ok(match &settings.profile {
+        Some(profile) if env.get("AWS_ACCESS_KEY_ID").is_some() => by_profile(config, profile),
+        _ => config,
+    })
+}
+
+/// The same configuration with the profile's credentials alone. The SDK takes keys of the environment even where a profile is asked
+/// for; that could be another account. A flag goes over a variable, as in AWS's own command line.
+/// <https://docs.aws.amazon.com/cli/latest/userguide/cli-chap-configure.html#configure-precedence>
+fn by_profile(config: SdkConfig, profile: &str) -> SdkConfig {
+    let mut way = ProviderConfig::without_region()
+        .with_region(config.region().cloned())
+        .with_use_fips(config.use_fips())
+        .with_use_dual_stack(config.use_dual_stack())
+        .with_http_client(answers::client());
+    if let Some(timeouts) = config.timeout_config() {
+        way = way.with_timeout_config(timeouts.clone());
+    }
+    let provider = ProfileFileCredentialsProvider::builder()
+        .configure(&way)
+        .profile_name(profile)
+        .build();
+    config
+        .into_builder()
+        .credentials_provider(SharedCredentialsProvider::new(provider))
+        .build()
 }
 
 /// An endpoint that a variable names, unless such variables are to be ignored.
@@ -178,9 +205,11 @@ pub async fn credentials(config: &SdkConfig) -> Result<(), AwsError> {
                 || whole.contains("no providers in chain")
                 || whole.contains("was not enabled")
             {
-                Err(AwsError::NoCredentials(
-                    "nothing in the environment or the profile gives any".to_owned(),
-                ))
+                // A profile that is named and is not there is worth more than that nothing was found.
+                let named = whole.find("profile `").map(|at| whole[at..].to_owned());
+                Err(AwsError::NoCredentials(named.unwrap_or_else(|| {
+                    "neither the profile nor, without --profile, the environment gives any".to_owned()
+                })))
             } else {
                 Err(AwsError::Credentials(whole))
             }

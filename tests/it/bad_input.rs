@@ -212,6 +212,39 @@ fn a_control_plane_that_does_not_answer_is_blind() {
     }
 }
 
+/// A profile that is asked for by name goes over keys of the environment, which may be another account's.
+#[test]
+fn the_profile_of_the_flag_is_who_asks() {
+    let sandbox = block_on(Sandbox::start(account())).expect("the scenario is valid");
+    let here = tempfile::tempdir().expect("a folder");
+    let config = here.path().join("config");
+    let text =
+        "[profile other]\naws_access_key_id = AKIAOTHEROTHEROTHER0\naws_secret_access_key = opens-nothing\n";
+    std::fs::write(&config, text).expect("written");
+    let config = config.to_str().expect("a path");
+    let with = |profile: &'static str, code: i32, says: &'static [&'static str]| {
+        let mistake = Mistake {
+            name: profile,
+            args: &["--cluster", "nobody", "--profile", profile],
+            env: &[("AWS_CONFIG_FILE", Some(config))],
+            code,
+            says,
+        };
+        leads_to_one_message(here.path(), &sandbox.env(), &mistake);
+    };
+    with("nope", BLIND, &["profile `nope`"]);
+    assert!(
+        sandbox.calls().all().is_empty(),
+        "the environment's keys were used"
+    );
+    with("other", USAGE, &["nobody"]);
+    let keys = sandbox.calls().all();
+    assert!(!keys.is_empty());
+    for call in keys {
+        assert_eq!(call.access_key.as_deref(), Some("AKIAOTHEROTHEROTHER0"));
+    }
+}
+
 #[test]
 fn a_token_that_expires_on_the_way_costs_facts_and_no_verdict() {
     let sandbox = block_on(Sandbox::start(account())).expect("the scenario is valid");
