@@ -72,8 +72,7 @@ impl Room {
                     &self.advised.to_string(),
                 ))
                 .evidence("value", value)
-                .evidence("needed", self.needed)
-                .evidence("arithmetic", self.arithmetic),
+                .evidence("needed", self.needed),
         );
         judgement.done()
     }
