@@ -5,7 +5,7 @@
 //! [`EVERY`] whether or not older ones still hang, up to [`AT_ONCE`] of a kind. The sums are [`crate::switchover::outage`].
 //!
 //! Connections that others may need are left to them: the first attempt is alone and asks how many the server has left, as one does
-//! every few seconds from then on, and the attempts under way keep below that. Where one had the server's last, a look at the
+//! every few seconds from then on and after each failure, and the attempts under way keep below that. Where one had the server's last, a look at the
 //! endpoint follows only every [`RARELY`].
 //!
 //! Reads change nothing. Writes go to one table that the user made for it and named, which [`Probe::with_writes`] looks at first,
@@ -13,7 +13,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 use std::time::Duration;
 
@@ -186,8 +186,43 @@ impl Drop for Task {
 }
 
 type Listener = Arc<dyn Fn(News) + Send + Sync>;
-/// How many attempts of a kind may be under way; none where the server had no connection left.
-type Room = Arc<AtomicUsize>;
+/// How many attempts may be under way.
+#[derive(Debug)]
+struct Room {
+    /// Of a kind; none where the server had no connection left but that of an attempt.
+    most: AtomicUsize,
+    /// Nobody has asked yet, or not since an attempt failed: another server may stand for the endpoint now.
+    due: AtomicBool,
+}
+
+impl Room {
+    /// Until the first answer, one is enough.
+    const fn unknown() -> Self {
+        Self {
+            most: AtomicUsize::new(1),
+            due: AtomicBool::new(true),
+        }
+    }
+
+    fn most(&self) -> usize {
+        self.most.load(Ordering::Relaxed)
+    }
+
+    /// Whether the attempt of this number is to ask.
+    fn is_due(&self, n: u64) -> bool {
+        self.most() == 0 || n % ASKS_FOR_ROOM == 1 || self.due.load(Ordering::Relaxed)
+    }
+
+    fn tell(&self, most: usize) {
+        self.most.store(most, Ordering::Relaxed);
+        self.due.store(false, Ordering::Relaxed);
+    }
+
+    fn doubt(&self) {
+        self.due.store(true, Ordering::Relaxed);
+    }
+}
+
 type Work = Box<dyn Fn(u64) -> BoxFuture<'static, Result<Server, String>> + Send>;
 
 impl Probe {
@@ -247,8 +282,7 @@ impl Probe {
         let (say_ended, ended) = watch::channel([false, self.writes.is_none()]);
         let say_ended = Arc::new(say_ended);
         let clock = Instant::now();
-        // Until the first answer, one is enough.
-        let room: Room = Arc::new(AtomicUsize::new(1));
+        let room = Arc::new(Room::unknown());
         let kinds = 1 + usize::from(self.writes.is_some());
         let reads = {
             let spec = Arc::new(self.spec.clone());
@@ -344,7 +378,7 @@ async fn finished(task: &mut Task) -> (Stream, Vec<u64>) {
 /// The attempts of one kind.
 struct Line {
     kind: Kind,
-    room: Room,
+    room: Arc<Room>,
     clock: Instant,
     stopped: watch::Receiver<bool>,
     out: Arc<watch::Sender<[bool; 2]>>,
@@ -373,8 +407,8 @@ impl Line {
                 Some((n, attempt)) = under_way.next(), if !under_way.is_empty() => {
                     self.take(&mut tally, &mut succeeded, n, attempt);
                 }
-                _ = ticks.tick(), if open && under_way.len() < self.room.load(Ordering::Relaxed).max(1) => {
-                    if self.room.load(Ordering::Relaxed) == 0 && rested.elapsed() < RARELY {
+                _ = ticks.tick(), if open && under_way.len() < self.room.most().max(1) => {
+                    if self.room.most() == 0 && rested.elapsed() < RARELY {
                         continue;
                     }
                     rested = Instant::now();
@@ -400,6 +434,9 @@ impl Line {
         }
         self.ended.send_modify(|all| all[self.kind as usize] = true);
         let result = attempt.result.clone();
+        if result.is_err() {
+            self.room.doubt();
+        }
         let out = match (tally.take(attempt), result) {
             (Change::Out, Err(error)) => {
                 (self.listener)(News::Out {
@@ -439,9 +476,9 @@ fn hurried(spec: &ConnectSpec) -> ConnectSpec {
 }
 
 /// Reads once. The first of every few also learns how many attempts, of so many kinds, there is room for.
-async fn read(spec: &ConnectSpec, n: u64, told: &AtomicUsize, kinds: usize) -> Result<Server, String> {
+async fn read(spec: &ConnectSpec, n: u64, told: &Room, kinds: usize) -> Result<Server, String> {
     let session = connect(spec).await.map_err(|e| refused(&e))?;
-    let asks = told.load(Ordering::Relaxed) == 0 || n % ASKS_FOR_ROOM == 1;
+    let asks = told.is_due(n);
     // In the same trip.
     let (rows, ()) = tokio::join!(session.client.simple_query(READ_SQL), async {
         if asks {
@@ -450,7 +487,7 @@ async fn read(spec: &ConnectSpec, n: u64, told: &AtomicUsize, kinds: usize) -> R
                 Some(_) => 0,
                 None => (room.at_once(AT_ONCE * kinds) / kinds).max(1),
             };
-            told.store(most, Ordering::Relaxed);
+            told.tell(most);
         }
     });
     let rows = rows.map_err(|e| failed(&e))?;

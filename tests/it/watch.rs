@@ -112,7 +112,7 @@ fn waits_end_as_they_should() {
     assert!(ran.stdout.contains("  lag "), "{}", ran.stdout);
 
     // Nothing is switched over by waiting for it.
-    let ran = watch(&sandbox, &["--until", "switched", "--timeout", "1s"]);
+    let ran = watch(&sandbox, &["--until", "switched", "--timeout", "5s"]);
     assert_eq!(ran.code, 11, "{}{}", ran.stdout, ran.stderr);
     assert!(
         ran.stdout.contains("not switched in time, status AVAILABLE"),
