@@ -81,6 +81,7 @@ pub enum Command {
     /// Compare infrastructure code with the database: what an upgrade makes drift, and how to edit the code
     Drift(Box<DriftArgs>),
     /// Explain a check: what it looks for, why, and how to fix it; without an id, list them
+    #[command(after_help = "Examples:\n  greenlight explain replica-identity\n  greenlight explain")]
     Explain {
         /// The check's id
         id: Option<String>,
@@ -95,6 +96,9 @@ pub enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Print the least IAM policy for a purpose
+    #[command(
+        after_help = "Examples:\n  greenlight iam-policy\n  greenlight iam-policy --for switchover --engine aurora > policy.json"
+    )]
     IamPolicy {
         /// What it is for
         #[arg(long = "for", value_name = "PURPOSE", default_value = "check")]
@@ -104,6 +108,9 @@ pub enum Command {
         engine: Option<EngineChoice>,
     },
     /// Print the SQL that makes the read-only database role
+    #[command(
+        after_help = "Examples:\n  greenlight sql-role | psql -h db.internal -U postgres\n  greenlight sql-role --name readiness --iam"
+    )]
     SqlRole {
         /// Its name
         #[arg(long, default_value = "greenlight")]
@@ -127,6 +134,7 @@ pub enum Command {
         all: Option<PathBuf>,
     },
     /// Print a completion script for a shell
+    #[command(after_help = "Examples:\n  greenlight completions bash > /etc/bash_completion.d/greenlight")]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
@@ -155,6 +163,9 @@ pub enum SchemaOf {
 
 /// `greenlight checks`.
 #[derive(Debug, Default, Args)]
+#[command(
+    after_help = "Examples:\n  greenlight checks --level blocker --phase create\n  greenlight checks --search sequence"
+)]
 pub struct ChecksArgs {
     /// Only checks of this level
     #[arg(long, value_name = "LEVEL")]
@@ -196,7 +207,8 @@ pub struct ReportArgs {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes: 0 nothing new gates · 10 something new or worse gates · 11 something that gates can no longer \
-                  be looked at · 2 not two reports"
+                  be looked at · 2 not two reports\n\nExamples:\n  greenlight diff yesterday.json today.json\n  \
+                  greenlight diff yesterday.json today.json --fail-on warning --format json"
 )]
 pub struct DiffArgs {
     /// The earlier report, in JSON
@@ -244,4 +256,43 @@ pub enum ShortFormat {
     Table,
     /// For programs.
     Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::Cli;
+
+    /// The lines of a command's help that can be typed, without what a shell does with the output.
+    fn examples(command: &clap::Command) -> Vec<String> {
+        let help = command
+            .get_after_help()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let lines = help.lines().filter_map(|line| line.strip_prefix("  greenlight "));
+        lines
+            .map(|line| line.split(['>', '|', '&']).next().unwrap_or_default().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn every_example_of_the_help_can_be_typed() {
+        let all = Cli::command();
+        let mut without = Vec::new();
+        for command in all.get_subcommands() {
+            let lines = examples(command);
+            if lines.is_empty() {
+                without.push(command.get_name());
+            }
+            for line in lines {
+                let words = std::iter::once("greenlight").chain(line.split_whitespace());
+                if let Err(e) = Cli::try_parse_from(words) {
+                    panic!("greenlight {line}: {e}");
+                }
+            }
+        }
+        // Their usage line is their example.
+        assert_eq!(without, ["config", "schema", "man"]);
+    }
 }

@@ -57,6 +57,11 @@ pub struct CheckArgs {
 
 /// `greenlight collect`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  greenlight collect --cluster main -o facts.json\n  \
+                  greenlight collect --deployment upgrade-main --redact -o shared.json\n  \
+                  greenlight check --facts facts.json"
+)]
 pub struct CollectArgs {
     /// What is looked at
     #[command(flatten)]
