@@ -161,7 +161,7 @@ fn the_condition_of_system_grants_names_the_functions_of_its_query() {
         .split(')')
         .filter_map(|pair| number(pair.rsplit(',').next()?))
         .collect();
-    let condition = &conditions()["removed-functions-granted"].sql;
+    let condition = &conditions()["removed-objects-granted"].sql;
     let named: BTreeSet<u32> = between(condition, "x.oid in (", ")")
         .split(',')
         .filter_map(number)
