@@ -203,7 +203,14 @@ struct Stage<'a> {
     blue: &'a Server,
     green: Option<Server>,
     database: String,
-    held: Vec<tokio_postgres::Client>,
+    held: Vec<Held>,
+}
+
+/// A session that stays open, and what the server calls it.
+struct Held {
+    session: tokio_postgres::Client,
+    pid: i32,
+    on_green: bool,
 }
 
 impl Stage<'_> {
@@ -222,6 +229,22 @@ impl Stage<'_> {
         sql
     }
 
+    /// Ends the sessions that are held, and waits until their servers have seen it.
+    async fn release(&mut self) -> Result<(), String> {
+        for Held {
+            session,
+            pid,
+            on_green,
+        } in self.held.drain(..)
+        {
+            drop(session);
+            let server = self.green.as_ref().filter(|_| on_green).unwrap_or(self.blue);
+            let gone = format!("select not exists (select from pg_stat_activity where pid = {pid})");
+            until(server, "postgres", &gone).await?;
+        }
+        Ok(())
+    }
+
     async fn run(&mut self, block: &Block) -> Result<(), String> {
         let on_green = block.is("sql green");
         let server = if on_green {
@@ -238,15 +261,17 @@ impl Stage<'_> {
                 .map_err(|e| format!("{place}: {e}"));
         }
         if words.contains(&"held") {
-            let client = server
-                .connect(&self.database)
-                .await
-                .map_err(|e| format!("{place}: {e}"))?;
-            client
-                .batch_execute(&sql)
-                .await
-                .map_err(|e| format!("{place}: {}", whole(&e)))?;
-            self.held.push(client);
+            let place = |e: &tokio_postgres::Error| format!("{place}: {}", whole(e));
+            let session = server.connect(&self.database).await.map_err(|e| e.to_string())?;
+            // Asked first: what a session ran last is evidence.
+            let pid = session.query_one("select pg_backend_pid()", &[]).await;
+            let pid = pid.map_err(|e| place(&e))?.get(0);
+            session.batch_execute(&sql).await.map_err(|e| place(&e))?;
+            self.held.push(Held {
+                session,
+                pid,
+                on_green,
+            });
             return Ok(());
         }
         execute(server, &self.database, &sql)
@@ -423,7 +448,7 @@ async fn play(
     let Verdict::Fail { findings, .. } = &verdict else {
         return Err(format!("there is a fix, but nothing failed: {verdict:?}"));
     };
-    stage.held.clear();
+    stage.release().await?;
     // `sql fix green` runs there.
     let server = match &stage.green {
         Some(green) if fix.is("sql fix green") => green,
