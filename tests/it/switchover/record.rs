@@ -73,7 +73,8 @@ async fn approved_probed_and_told() {
     let end = events.last().expect("an end");
     let outage = &end["outage"];
     let number = |value: &Value| value.as_u64().unwrap_or_else(|| panic!("a number in {outage:#}"));
-    assert!(number(&outage["reads"]["attempts"]) > 3, "{outage:#}");
+    // One before it at least, and one after it: how many there are between depends on the machine.
+    assert!(number(&outage["reads"]["attempts"]) > 1, "{outage:#}");
     let writes = &outage["writes"];
     assert!(number(&writes["acknowledged"]) > 1, "{outage:#}");
     assert_eq!(
