@@ -47,8 +47,7 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
     let group = plane.target_group()?;
     for name in EQUAL {
         let (ours, theirs) = (plane.value_of(blue, name)?, plane.target_value(name)?);
-        let same = ours.zip(theirs).is_some_and(|(ours, theirs)| same_value(ours, theirs));
-        if !same && ours != theirs {
+        if !same_value(ours.unwrap_or_default(), theirs.unwrap_or_default()) {
             let mut finding = Finding::new(name, format!("{name} differs between blue and green"))
                 .on(Side::Rds)
                 .at(Level::Warning)

@@ -15,9 +15,8 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
 
 fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
     let plane = Plane::of(ctx)?;
-    let group = plane.target_group()?;
     let mut judgement = Judgement::new();
-    if group.is_default() && plane.green_if_any()?.is_none() && !plane.carries_instance_groups()? {
+    if plane.target_sets_nothing()? {
         return Ok(judgement.done_with("a default group does not preload pg_cron".to_owned()));
     }
     let (key, value) = plane.target_setting("shared_preload_libraries")?;

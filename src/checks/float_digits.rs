@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{
-    Ctx, Setting,
+    Ctx,
     shared::{self, Override},
 };
 use crate::{
     facts::DbName,
-    model::{Side, quote_ident},
+    model::{Side, count, quote_ident},
     verdict::{Finding, Judgement, Level, Unseen, Verdict},
 };
 
@@ -50,12 +50,14 @@ impl Digits {
         let settings = ctx.settings(Side::Blue);
         let for_all = given.iter().find(|o| o.role.is_none() && o.database.is_none());
         let value = match for_all.map(|o| o.value.as_str()) {
-            Some(value) => Some(value),
+            Some(value) => Some(value.to_owned()),
             // What is given to a role or a database may be what greenlight's own session began with.
             None => settings
                 .get(SETTING)
                 .map_err(|unseen| vec![unseen])?
-                .and_then(of_a_new_session)
+                .map(shared::of_a_new_session)
+                .filter(|setting| !shared::is_session_value(setting))
+                .and_then(|setting| setting.setting)
                 .filter(|value| given.iter().all(|o| o.value != *value)),
         };
         let unseen = Unseen { subject: format!("setting {SETTING}"), why: "what a sender has is not known".to_owned() };
@@ -74,15 +76,6 @@ impl Digits {
     fn rounding(&self, database: &str) -> Result<Option<i64>, Unseen> {
         let value = self.databases.get(database).map_or_else(|| self.server.clone(), |v| Ok(*v))?;
         Ok((value < self.exact_from).then_some(value))
-    }
-}
-
-/// What greenlight's own session sets hides what others have, unless it set it after it had logged in.
-fn of_a_new_session(setting: &Setting) -> Option<&str> {
-    match setting.source.as_str() {
-        "session" => setting.reset_val.as_deref(),
-        _ if shared::is_session_value(setting) => None,
-        _ => setting.setting.as_deref(),
     }
 }
 
@@ -134,14 +127,14 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             let level = if managed { Level::Warning } else { Level::Blocker };
             judgement.find(find(&table.table, message, level));
         }
-        let count = others.len() as u64 + more.get(&database).copied().unwrap_or(0);
-        if count > 0 {
+        let others_too = others.len() as u64 + more.get(&database).copied().unwrap_or(0);
+        if others_too > 0 {
             let named: Vec<String> = others.iter().take(NAMED).map(|t| format!("{} ({})", t.table, t.columns)).collect();
             let message = format!(
-                "floating-point numbers of {count} more table{} arrive on green rounded: {}{}",
-                if count == 1 { "" } else { "s" },
+                "floating-point numbers of {} arrive on green rounded: {}{}",
+                count(others_too, "more table"),
                 named.join(", "),
-                if count > named.len() as u64 { " …" } else { "" }
+                if others_too > named.len() as u64 { " …" } else { "" }
             );
             judgement.find(find("floating-point columns", message, Level::Warning));
         }

@@ -374,6 +374,13 @@ impl<'a> Plane<'a> {
         Ok((key, value(group, name)))
     }
 
+    /// Whether green, which is not there yet, is to have a default group and nothing beside it.
+    pub(super) fn target_sets_nothing(self) -> Result<bool, Verdict> {
+        Ok(self.target_group()?.is_default()
+            && self.green_if_any()?.is_none()
+            && !self.carries_instance_groups()?)
+    }
+
     /// Whether instances keep groups of their own into green, which may set what the cluster's does not.
     pub(super) fn carries_instance_groups(self) -> Result<bool, Verdict> {
         Ok(self.ctx.situation.phase == Phase::Create

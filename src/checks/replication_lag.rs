@@ -71,21 +71,35 @@ pub(super) fn weigh(place: &str, looks: &[(Timestamp, Lag)], thresholds: &Thresh
 /// Whether these looks leave open if a slot that is read falls behind or pauses between two replies. More looks then tell, up to
 /// the seconds that green may be behind by default.
 pub(crate) fn undecided(samples: &[LagSample]) -> bool {
+    // After a look that saw nothing the next ones would hardly see more.
+    samples.iter().all(|sample| sample.blue.known().is_some())
+        && by_slot(samples, |_| {}).values().any(|looks| {
+            let pace = Pace::of(looks);
+            let behind = looks.last().is_some_and(|(_, last)| last.active && last.lag_bytes.is_some_and(|b| b > QUIET_BYTES));
+            behind && pace.falls_behind() && pace.seconds < Thresholds::default().max_lag_seconds
+        })
+}
+
+/// The looks at each slot, oldest first. What could not be seen is told.
+fn by_slot(samples: &[LagSample], mut unseen: impl FnMut(String)) -> BTreeMap<String, Vec<(Timestamp, Lag)>> {
     let mut slots: BTreeMap<String, Vec<(Timestamp, Lag)>> = BTreeMap::new();
     for sample in samples {
-        // A look that saw nothing: the next ones would hardly see more.
-        let Ok(rows) = sample.blue.get() else { return false };
-        for row in &rows.rows {
-            if let Ok(row) = row.read::<Lag>() {
-                slots.entry(row.slot.clone()).or_default().push((sample.at, row));
+        match sample.blue.get() {
+            Ok(rows) => {
+                for row in &rows.rows {
+                    match row.read::<Lag>() {
+                        Ok(row) => slots.entry(row.slot.clone()).or_default().push((sample.at, row)),
+                        Err(e) => unseen(format!("unreadable row: {e}")),
+                    }
+                }
+                if rows.total > rows.rows.len() as u64 {
+                    unseen(format!("only {} of {} slots were looked at", rows.rows.len(), rows.total));
+                }
             }
+            Err((why, detail)) => unseen(format!("{why}: {detail}")),
         }
     }
-    slots.values().any(|looks| {
-        let pace = Pace::of(looks);
-        let behind = looks.last().is_some_and(|(_, last)| last.active && last.lag_bytes.is_some_and(|b| b > QUIET_BYTES));
-        behind && pace.falls_behind() && pace.seconds < Thresholds::default().max_lag_seconds
-    })
+    slots
 }
 
 /// The longest of the sender's lags.
@@ -96,23 +110,7 @@ fn reported(lag: &Lag) -> f64 {
 
 pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     let mut judgement = Judgement::new();
-    let mut looks: BTreeMap<String, Vec<(Timestamp, Lag)>> = BTreeMap::new();
-    for sample in &ctx.facts.lag {
-        match sample.blue.get() {
-            Ok(rows) => {
-                for row in &rows.rows {
-                    match row.read::<Lag>() {
-                        Ok(row) => looks.entry(row.slot.clone()).or_default().push((sample.at, row)),
-                        Err(e) => judgement.unseen("blue:lag", format!("unreadable row: {e}")),
-                    }
-                }
-                if rows.total > rows.rows.len() as u64 {
-                    judgement.unseen("blue:lag", format!("only {} of {} slots were looked at", rows.rows.len(), rows.total));
-                }
-            }
-            Err((why, detail)) => judgement.unseen("blue:lag", format!("{why}: {detail}")),
-        }
-    }
+    let mut looks = by_slot(&ctx.facts.lag, |why| judgement.unseen("blue:lag", why));
     if ctx.facts.lag.is_empty() {
         let once = ctx.rows::<Lag>(Side::Blue, "lag");
         judgement.blind(once.unseen);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::{Ctx, Setting};
+use super::{Ctx, Setting, shared::of_a_new_session};
 use crate::{
     model::{Side, quote_ident},
     verdict::{Finding, Judgement, Level, Verdict},
@@ -209,17 +209,6 @@ const RULES: &[(&str, Rule, &str)] = &[
 
 /// Sources that say nothing about the server, but about the session or the role that looks.
 const OWN: &[&str] = &["client", "session", "user", "database", "database user"];
-
-/// What a new session would have: where greenlight's has set a value after it had logged in, the one from before.
-fn of_a_new_session(setting: &Setting) -> Setting {
-    let mut setting = setting.clone();
-    if setting.source == "session" && setting.reset_val.is_some() {
-        setting.setting = setting.reset_val.clone();
-        let built_in = setting.reset_val == setting.boot_val;
-        setting.source = if built_in { "default" } else { "configuration" }.to_owned();
-    }
-    setting
-}
 
 #[derive(Deserialize)]
 struct Database {

@@ -311,6 +311,17 @@ pub(super) fn is_session_value(setting: &super::Setting) -> bool {
     )
 }
 
+/// What a new session would have: where greenlight's has set a value after it had logged in, the one from before.
+pub(super) fn of_a_new_session(setting: &super::Setting) -> super::Setting {
+    let mut setting = setting.clone();
+    if setting.source == "session" && setting.reset_val.is_some() {
+        setting.setting = setting.reset_val.clone();
+        let built_in = setting.reset_val == setting.boot_val;
+        setting.source = if built_in { "default" } else { "configuration" }.to_owned();
+    }
+    setting
+}
+
 /// Quotes an SQL string.
 pub(super) fn literal(text: &str) -> String {
     if text.contains('\\') {
