@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{
-    Ctx,
-    shared::{self, Override},
-};
+use super::{Ctx, in_force::InForce, shared};
 use crate::{
     facts::DbName,
     model::{Side, count, quote_ident},
@@ -32,49 +29,25 @@ struct Table {
     identity: Option<String>,
 }
 
-/// The digits that a sender has in each database.
+/// The digits that senders write in each database.
 struct Digits {
     exact_from: i64,
-    server: Result<i64, Unseen>,
-    databases: BTreeMap<DbName, i64>,
+    in_force: InForce,
 }
 
 impl Digits {
     fn of(ctx: &Ctx<'_>) -> Result<Self, Vec<Unseen>> {
         let server = ctx.server(Side::Blue).map_err(|unseen| vec![unseen])?;
-        let overrides = ctx.rows::<Override>(Side::Blue, "overrides");
-        if !overrides.unseen.is_empty() {
-            return Err(overrides.unseen);
-        }
-        let given: Vec<Override> = overrides.rows.into_iter().map(|(_, o)| o).filter(|o| o.name == SETTING).collect();
-        let settings = ctx.settings(Side::Blue);
-        let for_all = given.iter().find(|o| o.role.is_none() && o.database.is_none());
-        let value = match for_all.map(|o| o.value.as_str()) {
-            Some(value) => Some(value.to_owned()),
-            // What is given to a role or a database may be what greenlight's own session began with.
-            None => settings
-                .get(SETTING)
-                .map_err(|unseen| vec![unseen])?
-                .map(shared::of_a_new_session)
-                .filter(|setting| !shared::is_session_value(setting))
-                .and_then(|setting| setting.setting)
-                .filter(|value| given.iter().all(|o| o.value != *value)),
-        };
-        let unseen = Unseen { subject: format!("setting {SETTING}"), why: "what a sender has is not known".to_owned() };
-        Ok(Self {
-            exact_from: if server.version.major < SHORTEST { 3 } else { 1 },
-            server: value.and_then(|v| v.parse().ok()).ok_or(unseen),
-            databases: given
-                .iter()
-                .filter(|o| o.role.is_none())
-                .filter_map(|o| Some((o.database.clone()?, o.value.parse().ok()?)))
-                .collect(),
-        })
+        let exact_from = if server.version.major < SHORTEST { 3 } else { 1 };
+        Ok(Self { exact_from, in_force: InForce::of(ctx, Side::Blue, SETTING)? })
     }
 
     /// The value in force for senders of a database, where it rounds.
     fn rounding(&self, database: &str) -> Result<Option<i64>, Unseen> {
-        let value = self.databases.get(database).map_or_else(|| self.server.clone(), |v| Ok(*v))?;
+        let text = self.in_force.in_database(database)?;
+        let value: i64 = text
+            .parse()
+            .map_err(|_| Unseen { subject: format!("setting {SETTING}"), why: format!("{text:?} is no number") })?;
         Ok((value < self.exact_from).then_some(value))
     }
 }

@@ -7,6 +7,7 @@
 mod capacity;
 mod compare;
 mod ctx;
+mod in_force;
 mod jobs;
 mod plane;
 mod room;
@@ -143,6 +144,8 @@ checks! {
     rows "schema/forced-row-security";
     rows "schema/owner-rights";
     judge "schema/float-digits" => float_digits;
+    rows "schema/value-formats";
+    judge "schema/zone-names" => zone_names;
     rows "schema/always-triggers";
     rows "schema/event-triggers";
     judge "schema/sequences" => sequences;

@@ -3,3 +3,4 @@
 mod extensions;
 mod replication;
 mod upgrade;
+mod zones;
