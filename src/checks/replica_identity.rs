@@ -20,6 +20,7 @@ struct Table {
     updates_and_deletes: Option<i64>,
     has_deferrable_key: Option<bool>,
     usable_index: Option<String>,
+    refuses_full: bool,
     incomparable: Option<String>,
 }
 
@@ -39,18 +40,20 @@ impl Table {
 
     /// The cheapest change that works when it is pasted.
     fn fix(&self) -> String {
-        match (&self.usable_index, &self.incomparable) {
-            (Some(index), _) => format!("alter table {} replica identity using index {index};", self.table),
-            // FULL compares every column on green, which these cannot be.
-            (None, Some(columns)) if self.is_partition => format!(
-                "-- give the partitioned table above {} a primary key: FULL does not work with {columns}",
-                self.table
-            ),
-            (None, Some(_)) => format!(
-                "alter table {} add column replication_id bigint generated always as identity primary key;",
-                self.table
-            ),
-            (None, None) => format!("alter table {} replica identity full;", self.table),
+        let table = &self.table;
+        if let Some(index) = &self.usable_index {
+            return format!("alter table {table} replica identity using index {index};");
+        }
+        // FULL compares every column on green.
+        let obstacle = match &self.incomparable {
+            Some(columns) => columns.as_str(),
+            None if self.refuses_full => "generated columns",
+            None => return format!("alter table {table} replica identity full;"),
+        };
+        if self.is_partition {
+            format!("-- give the partitioned table above {table} a primary key: FULL does not work with {obstacle}")
+        } else {
+            format!("alter table {table} add column replication_id bigint generated always as identity primary key;")
         }
     }
 }
