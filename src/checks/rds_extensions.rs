@@ -10,13 +10,14 @@ use crate::{
     verdict::{Finding, Judgement, Level, Verdict},
 };
 
-/// What AWS's pages list, where they are known.
+/// What AWS's pages list.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Offers {
     offers: Vec<Offer>,
 }
 
+/// What an engine offers on one major.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Offer {
@@ -24,7 +25,36 @@ struct Offer {
     major: u16,
     source: String,
     read: String,
-    names: Vec<String>,
+    /// On every minor of the page.
+    names: BTreeSet<String>,
+    /// From this minor on.
+    #[serde(default)]
+    since: BTreeMap<String, u16>,
+    /// Up to this minor.
+    #[serde(default)]
+    until: BTreeMap<String, u16>,
+}
+
+impl Offer {
+    fn of(engine: Engine, major: u16) -> Option<&'static Self> {
+        OFFERS.iter().find(|offer| offer.engine == engine && offer.major == major)
+    }
+
+    /// Whether the extension comes with the minor; without one, with the newest.
+    fn has(&self, extension: &str, minor: Option<u16>) -> bool {
+        self.names.contains(extension)
+            || self.since.get(extension).is_some_and(|since| minor.is_none_or(|minor| minor >= *since))
+            || self.until.get(extension).is_some_and(|until| minor.is_some_and(|minor| minor <= *until))
+    }
+
+    /// Whether any minor has it.
+    fn knows(&self, extension: &str) -> bool {
+        self.names.contains(extension) || self.since.contains_key(extension) || self.until.contains_key(extension)
+    }
+
+    fn said_by(&self) -> String {
+        format!("{} (read {})", self.source, self.read)
+    }
 }
 
 static OFFERS: LazyLock<Vec<Offer>> = LazyLock::new(|| {
@@ -33,31 +63,54 @@ static OFFERS: LazyLock<Vec<Offer>> = LazyLock::new(|| {
     offers.offers
 });
 
-/// What the target offers, and who says so.
-struct Offered {
-    names: BTreeSet<String>,
-    said_by: String,
+/// What is told of an extension on the target.
+enum Told {
+    /// The parameter group or AWS's page lists it.
+    Offered,
+    /// AWS's page lists it for blue's major and not for the target.
+    Gone(String),
+    /// What is told lists it nowhere: one that AWS does not offer, or one that is made with `pg_tle`.
+    Foreign(String),
+    /// Neither tells of this target.
+    Nothing,
 }
 
-/// The service's own word, the `rds.extensions` of green's parameter group, else AWS's page; none where neither tells.
+/// The two sources: the service's own word, the `rds.extensions` of green's parameter group, and AWS's page. One that lists the extension
+/// is enough: AWS says that the parameter may lack what a minor added.
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/PostgreSQLReleaseNotes/postgresql-extensions.html>
-fn offered(ctx: &Ctx<'_>, target: PgVersion) -> Option<Offered> {
-    let plane = Plane::of(ctx).ok();
-    let group = plane.and_then(|plane| plane.target_parameters().ok());
-    let value = group.and_then(|group| Some((group, group.parameters.get("rds.extensions")?.value.as_deref()?)));
-    if let Some((group, value)) = value.filter(|(_, value)| !value.trim().is_empty()) {
-        return Some(Offered {
-            names: value.split(',').map(|name| name.trim().to_owned()).collect(),
-            said_by: format!("rds.extensions of {}", group.name),
+struct Target<'a> {
+    group: Option<(String, BTreeSet<&'a str>)>,
+    source: Option<&'static Offer>,
+    page: Option<&'static Offer>,
+    minor: Option<u16>,
+}
+
+impl<'a> Target<'a> {
+    fn of(ctx: &'a Ctx<'_>, source: u16, target: PgVersion) -> Self {
+        let group = Plane::of(ctx).ok().and_then(|plane| plane.target_parameters().ok());
+        let value = group.and_then(|group| Some((group, group.parameters.get("rds.extensions")?.value.as_deref()?)));
+        let group = value.filter(|(_, value)| !value.trim().is_empty()).map(|(group, value)| {
+            (format!("rds.extensions of {}", group.name), value.split(',').map(str::trim).collect())
         });
+        let engine = ctx.situation.engine;
+        Self { group, source: Offer::of(engine, source), page: Offer::of(engine, target.major), minor: target.minor }
     }
-    let offer = OFFERS
-        .iter()
-        .find(|offer| offer.engine == ctx.situation.engine && offer.major == target.major)?;
-    Some(Offered {
-        names: offer.names.iter().cloned().collect(),
-        said_by: format!("{} (read {})", offer.source, offer.read),
-    })
+
+    fn tells(&self, extension: &str) -> Told {
+        if self.group.as_ref().is_some_and(|(_, names)| names.contains(extension))
+            || self.page.is_some_and(|page| page.has(extension, self.minor))
+        {
+            return Told::Offered;
+        }
+        match (self.page, &self.group) {
+            (Some(page), _) if page.knows(extension) || self.source.is_some_and(|source| source.knows(extension)) => {
+                Told::Gone(page.said_by())
+            }
+            (_, Some((group, _))) => Told::Foreign(group.clone()),
+            (Some(page), None) => Told::Foreign(page.said_by()),
+            (None, None) => Told::Nothing,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -66,6 +119,8 @@ struct Extension {
     name: String,
     extension: String,
     version: String,
+    /// Whether it has functions in C.
+    has_library: bool,
 }
 
 /// Why the extension does not come along, where it does not.
@@ -75,10 +130,6 @@ fn refusal(extension: &Extension, engine: Engine, source: u16, target: PgVersion
         "pg_repack" => Some("is bound to its version: drop it, and create it anew on the new major".to_owned()),
         "rdkit" if rds && source <= 16 && target.major >= 17 && at_most(&extension.version, &[4, 6, 0]) => {
             Some("up to 4.6.0 does not get to 17 from an earlier major directly".to_owned())
-        }
-        "plrust" if rds && target.major >= 18 => Some("is not offered by RDS from 18 on".to_owned()),
-        "postgis_topology" if rds && target.major == 18 && target.minor.is_some_and(|minor| minor <= 2) => {
-            Some(format!("is not offered by RDS in {target}"))
         }
         _ => None,
     }
@@ -98,7 +149,7 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     // Without a target the engine turns what is found into "unknown"; the newest major shows the most.
     let target = ctx.situation.target.unwrap_or(PgVersion::major(crate::model::Newest::MAJOR));
     let source = ctx.situation.source.map_or(0, |source| source.major);
-    let offered = offered(ctx, target);
+    let told = Target::of(ctx, source, target);
     let mut others: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (database, extension) in extensions.rows {
         let finding = |level: Level, why: String| {
@@ -113,18 +164,24 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             judgement.find(finding(Level::Blocker, why));
             continue;
         }
-        match &offered {
-            Some(offered) if !offered.names.contains(&extension.name) => {
-                let why = format!(
-                    "is not among those that {} lists: the upgrade is refused where its library is missing on {target}",
-                    offered.said_by
-                );
+        match told.tells(&extension.name) {
+            Told::Offered => {}
+            // Part of PostgreSQL itself; and Babelfish's own, which AWS lists nowhere and upgrades.
+            _ if extension.name == "plpgsql" || extension.name.starts_with("babelfishpg") => {}
+            Told::Gone(page) => {
+                judgement.find(finding(Level::Blocker, format!("is not offered on {target}, says {page}: the precheck refuses it")));
+            }
+            // Its functions are in SQL, and the upgrade carries them: what pg_tle makes, as a rule.
+            Told::Foreign(list) if !extension.has_library => {
+                let why = format!("is not among those that {list} lists: it needs no library, and RDS upgrades it where pg_tle made it");
+                judgement.find(finding(Level::Notice, why));
+            }
+            Told::Foreign(list) => {
+                let why =
+                    format!("is not among those that {list} lists: the upgrade is refused where its library is missing on {target}");
                 judgement.find(finding(Level::Warning, why));
             }
-            Some(_) => {}
-            // Part of PostgreSQL itself.
-            None if extension.name == "plpgsql" => {}
-            None => {
+            Told::Nothing => {
                 others.entry(extension.extension.clone()).or_default().insert(extension.version.clone());
             }
         }
@@ -166,17 +223,26 @@ mod tests {
             name: extension.to_owned(),
             extension: extension.to_owned(),
             version: version.to_owned(),
+            has_library: true,
         };
         refusal(&extension, engine, 15, target.parse().expect("a version")).is_some()
     }
 
+    fn offered(extension: &str, engine: Engine, target: &str) -> bool {
+        let target: PgVersion = target.parse().expect("a version");
+        Offer::of(engine, target.major).expect("a page").has(extension, target.minor)
+    }
+
     #[test]
     fn lists_are_whole() {
-        for offer in OFFERS.iter() {
-            let names: BTreeSet<&String> = offer.names.iter().collect();
-            assert_eq!(names.len(), offer.names.len(), "{:?} {}", offer.engine, offer.major);
-            assert!(names.len() > 60 && offer.names.iter().any(|n| n == "plpgsql"));
-            assert!(offer.source.starts_with("https://docs.aws.amazon.com/") && offer.read.len() == 10);
+        for engine in [Engine::Aurora, Engine::Rds] {
+            for major in 12..=18 {
+                let offer = Offer::of(engine, major).expect("every major has a list");
+                assert!(offer.names.len() > 60 && offer.names.contains("plpgsql"), "{engine} {major}");
+                assert!(offer.source.starts_with("https://docs.aws.amazon.com/") && offer.read.len() == 10);
+                let once = offer.since.keys().chain(offer.until.keys()).all(|name| !offer.names.contains(name));
+                assert!(once, "{engine} {major}");
+            }
         }
     }
 
@@ -184,8 +250,9 @@ mod tests {
     fn knows_what_each_target_lacks() {
         assert!(refused("rdkit", "4.6.0", Engine::Rds, "17.2") && !refused("rdkit", "4.6.1", Engine::Rds, "17.2"));
         assert!(!refused("rdkit", "4.2", Engine::Rds, "16.9") && !refused("rdkit", "4.2", Engine::Aurora, "17.2"));
-        assert!(refused("postgis_topology", "3.4.3", Engine::Rds, "18.2"));
-        assert!(!refused("postgis_topology", "3.4.3", Engine::Rds, "18.3"));
-        assert!(refused("plrust", "1.2", Engine::Rds, "18.1") && !refused("plrust", "1.2", Engine::Rds, "17.5"));
+        assert!(!offered("postgis_topology", Engine::Rds, "18.2") && offered("postgis_topology", Engine::Rds, "18.3"));
+        assert!(!offered("plrust", Engine::Rds, "18.1") && offered("plrust", Engine::Rds, "17.5"));
+        assert!(offered("vector", Engine::Aurora, "14.8") && !offered("vector", Engine::Aurora, "14.7"));
+        assert!(offered("vector", Engine::Aurora, "14"));
     }
 }
