@@ -62,11 +62,11 @@ checks! {
     again "upgrade/sql-identifier-columns" => stored_types;
     again "upgrade/aclitem-columns" => stored_types;
     rows "upgrade/with-oids";
-    rows "upgrade/encoding-conversions";
+    judge "upgrade/encoding-conversions" => by_step;
     rows "upgrade/postfix-operators";
     rows "upgrade/polymorphic-functions";
     rows "upgrade/not-null-inheritance";
-    judge "upgrade/not-null-names" => by_step;
+    again "upgrade/not-null-names" => by_step;
     rows "upgrade/partition-identity";
     rows "upgrade/generated-inheritance";
     rows "upgrade/foreign-key-collations";

@@ -342,18 +342,20 @@ fn to_inspect(databases: &Fact<Rows>) -> (Vec<DbName>, BTreeMap<DbName, Database
 }
 
 /// Connections that are left beside those in use and the reserved ones (`reserved_connections` is new in 16, RDS has one of
-/// its own), how many more this role may open, and the databases with a limit of their own and what is left of it.
+/// its own), how many more this role may open, and the databases with a limit of their own and what is left of it. Limits of roles and
+/// databases are not for superusers (<https://www.postgresql.org/docs/current/sql-createdatabase.html>); who logged in counts.
 const ROOM: &str = "select (pg_catalog.current_setting('max_connections')::int \
      - pg_catalog.current_setting('superuser_reserved_connections')::int \
      - coalesce(nullif(pg_catalog.current_setting('reserved_connections', true), '')::int, 0) \
      - coalesce(nullif(pg_catalog.current_setting('rds.rds_superuser_reserved_connections', true), '')::int, 0) \
      - (select pg_catalog.count(*) from pg_catalog.pg_stat_activity where backend_type = 'client backend' or backend_type is null))::int, \
-     (select case when rolconnlimit >= 0 then rolconnlimit \
+     (select case when rolconnlimit >= 0 and not rolsuper then rolconnlimit \
          - (select pg_catalog.count(*) from pg_catalog.pg_stat_activity where usesysid = r.oid)::int end \
-      from pg_catalog.pg_roles r where rolname = current_user), \
+      from pg_catalog.pg_roles r where rolname = session_user), \
      (select coalesce(pg_catalog.jsonb_object_agg(datname, datconnlimit \
          - (select pg_catalog.count(*) from pg_catalog.pg_stat_activity where datid = d.oid)), '{}')::text \
-      from pg_catalog.pg_database d where datconnlimit >= 0 and datallowconn)";
+      from pg_catalog.pg_database d where datconnlimit >= 0 and datallowconn \
+      and not (select rolsuper from pg_catalog.pg_roles where rolname = session_user))";
 
 /// Connections that are left to others, whatever greenlight could still use.
 const LEFT_TO_OTHERS: i32 = 3;
@@ -423,7 +425,8 @@ impl Room {
         } else if left.is_some_and(|left| left < 2) {
             let left = left.unwrap_or_default().max(0);
             Some(format!(
-                "{left} of the connections that its CONNECTION LIMIT allows are left, and the last one is not taken from others"
+                "{left} of the connections that its CONNECTION LIMIT allows are left, and the last one is not taken from others: raise it \
+                 for the check (it does not hold the upgrade, which comes as a superuser)"
             ))
         } else {
             None

@@ -542,6 +542,17 @@ fn connection_limits_of_role_and_database_are_kept() {
             "{words}"
         );
         drop(held);
+
+        // Neither holds a superuser, as the upgrade itself comes.
+        let limits =
+            "alter role greenlight superuser connection limit 1; alter database other connection limit 0";
+        server
+            .execute("postgres", limits)
+            .await
+            .expect("limits for others");
+        let (ran, _, _) = watched(&server, &CHECK, 100).await;
+        assert_eq!(ran.code, 10, "{}{}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.contains("4 of 4 databases"), "{}", ran.stdout);
     });
 }
 
