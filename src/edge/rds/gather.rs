@@ -13,7 +13,10 @@ use super::{
 use crate::{
     facts::{
         Fact, Request,
-        rds::{Deployment, EngineVersion, Event, GlobalCluster, ParameterGroup, Proxy, RdsFacts, Topology},
+        rds::{
+            Cluster, ClusterEndpoint, Deployment, EngineVersion, Event, GlobalCluster, MajorVersion,
+            ParameterGroup, PendingMaintenance, Proxy, RdsFacts, Topology,
+        },
     },
     model::{Engine, PgVersion},
 };
@@ -34,135 +37,203 @@ fn endpoint(side: &Topology) -> Option<Endpoint> {
     })
 }
 
-/// Everything about the two sides.
-pub(super) async fn gather(reader: &Reader, request: &RdsRequest, region: String, sides: Sides) -> Collected {
-    let Sides {
-        engine,
-        account,
-        name,
-        deployment,
-        blue,
-        green,
-    } = sides;
-    let api = engine.api_name().unwrap_or("postgres");
-    let (b, g) = (blue.known(), green.known().and_then(Option::as_ref));
-    let both: Vec<&Topology> = b.into_iter().chain(g).collect();
-    let source = b.and_then(Topology::engine_version);
-    let target = request.target_version.or(g.and_then(Topology::engine_version));
-    let family = |version: PgVersion| format!("{api}{}", version.major);
-    let kind = if engine == Engine::Aurora {
-        "cluster"
-    } else {
-        "instance"
-    };
-    let target_group = request.target_parameter_group.clone().or_else(|| {
-        let key = RdsFacts::group_key(g?)?;
-        key.split_once(':').map(|(_, name)| name.to_owned())
-    });
+/// What is asked about: both sides as far as they are known, and what follows from them.
+struct Subject<'a> {
+    reader: &'a Reader,
+    engine: Engine,
+    /// The engine's name in the API.
+    api: &'static str,
+    blue: Option<&'a Topology>,
+    both: Vec<&'a Topology>,
+    deployment: Option<&'a Deployment>,
+    source: Option<PgVersion>,
+    target: Option<PgVersion>,
+    /// The group that green is to have, or has.
+    target_group: Option<String>,
+    classes: BTreeSet<&'a str>,
+    arns: Vec<String>,
+}
 
-    // Groups in use, the one that green is to have, and the default that it gets when none was named.
-    let mut groups: BTreeSet<String> = both.iter().flat_map(|side| group_keys(side)).collect();
-    if let Some(name) = &target_group {
-        groups.insert(format!("{kind}:{name}"));
-    } else if let (Some(source), Some(target)) = (source, target)
-        && target.major > source.major
-    {
-        groups.insert(format!("{kind}:default.{}", family(target)));
+impl<'a> Subject<'a> {
+    fn new(reader: &'a Reader, request: &RdsRequest, sides: &'a Sides) -> Self {
+        let (blue, green) = (sides.blue.known(), sides.green.known().and_then(Option::as_ref));
+        let both: Vec<&Topology> = blue.into_iter().chain(green).collect();
+        let of_green = || {
+            let key = RdsFacts::group_key(green?)?;
+            key.split_once(':').map(|(_, name)| name.to_owned())
+        };
+        Self {
+            reader,
+            engine: sides.engine,
+            api: sides.engine.api_name().unwrap_or("postgres"),
+            blue,
+            deployment: sides.deployment.known().and_then(Option::as_ref),
+            source: blue.and_then(Topology::engine_version),
+            target: request
+                .target_version
+                .or(green.and_then(Topology::engine_version)),
+            target_group: request.target_parameter_group.clone().or_else(of_green),
+            classes: blue
+                .into_iter()
+                .flat_map(|t| &t.instances)
+                .map(|i| i.class.as_str())
+                .collect(),
+            arns: both.iter().flat_map(|side| arns(side)).collect(),
+            both,
+        }
     }
 
-    let classes: BTreeSet<&str> = b
-        .into_iter()
-        .flat_map(|t| &t.instances)
-        .map(|i| i.class.as_str())
-        .collect();
-    let arns: Vec<String> = both.iter().flat_map(|side| arns(side)).collect();
-    let cluster = b.and_then(|t| t.cluster.as_ref());
+    fn family(&self, version: PgVersion) -> String {
+        format!("{}{}", self.api, version.major)
+    }
 
-    let versions = async {
-        let minors = match source {
-            Some(source) => fact(reader.engine_versions(api, Some(&family(source)), None).await),
+    /// Blue's cluster, of Aurora.
+    fn cluster(&self) -> Option<&'a Cluster> {
+        self.blue
+            .and_then(|t| t.cluster.as_ref())
+            .filter(|_| self.engine == Engine::Aurora)
+    }
+
+    /// What holds where blue has no cluster to ask about.
+    fn without_cluster<T>(&self, nothing: T) -> Fact<T> {
+        match self.blue {
+            Some(_) => Fact::Known(nothing),
+            None => not_asked("blue is not known"),
+        }
+    }
+
+    /// Groups in use, the one that green is to have, and the default that it gets when none was named.
+    fn groups(&self) -> BTreeSet<String> {
+        let kind = if self.engine == Engine::Aurora {
+            "cluster"
+        } else {
+            "instance"
+        };
+        let mut groups: BTreeSet<String> = self.both.iter().flat_map(|side| group_keys(side)).collect();
+        if let Some(name) = &self.target_group {
+            groups.insert(format!("{kind}:{name}"));
+        } else if let (Some(source), Some(target)) = (self.source, self.target)
+            && target.major > source.major
+        {
+            groups.insert(format!("{kind}:default.{}", self.family(target)));
+        }
+        groups
+    }
+
+    async fn parameter_groups(&self) -> BTreeMap<String, Fact<Option<ParameterGroup>>> {
+        let read = self.groups().into_iter().map(async |key| {
+            let group = fact(self.reader.parameter_group(&key).await);
+            (key, group)
+        });
+        join_all(read).await.into_iter().collect()
+    }
+
+    /// Blue's version, and all of its major.
+    async fn versions(&self) -> (Fact<Option<EngineVersion>>, Fact<Vec<EngineVersion>>) {
+        let minors = match self.source {
+            Some(source) => fact(
+                self.reader
+                    .engine_versions(self.api, Some(&self.family(source)), None)
+                    .await,
+            ),
             None => not_asked("blue's version is not known"),
         };
-        let own = b.map(version_text).unwrap_or_default();
+        let own = self.blue.map(version_text).unwrap_or_default();
         (of_version(&minors, &own), minors)
-    };
-    let target_version = async {
-        match target {
-            Some(target) => fact(target_version(reader, api, &family(target), target).await),
-            None => not_asked("no target version: give --target-version"),
-        }
-    };
-    let parameter_groups = async {
-        let read = groups
-            .iter()
-            .map(|key| async { (key.clone(), fact(reader.parameter_group(key).await)) });
-        join_all(read)
-            .await
-            .into_iter()
-            .collect::<BTreeMap<String, Fact<Option<ParameterGroup>>>>()
-    };
-    let major = async {
-        match source {
-            Some(source) => fact(reader.major_version(api, source.major).await),
+    }
+
+    /// The target's version, and which of blue's classes can be had with it: that is asked by the text that RDS knows it by, which of a
+    /// major alone is its newest minor's.
+    async fn target_version(&self) -> (Fact<Option<EngineVersion>>, BTreeMap<String, Fact<bool>>) {
+        let Some(target) = self.target else {
+            return (
+                not_asked("no target version: give --target-version"),
+                BTreeMap::new(),
+            );
+        };
+        let version = fact(target_version(self.reader, self.api, &self.family(target), target).await);
+        let text = match version.known().and_then(Option::as_ref) {
+            Some(version) => version.version.clone(),
+            None => target.to_string(),
+        };
+        (version, self.orderable(&text).await)
+    }
+
+    async fn major_version(&self) -> Fact<Option<MajorVersion>> {
+        match self.source {
+            Some(source) => fact(self.reader.major_version(self.api, source.major).await),
             None => not_asked("blue's version is not known"),
         }
-    };
-    let on_source = async {
-        match (engine, b) {
-            (Engine::Rds, Some(side)) => orderable(reader, api, &version_text(side), &classes).await,
+    }
+
+    /// RDS makes green on blue's own version first.
+    async fn orderable_on_source(&self) -> BTreeMap<String, Fact<bool>> {
+        match (self.engine, self.blue) {
+            (Engine::Rds, Some(side)) => self.orderable(&version_text(side)).await,
             _ => BTreeMap::new(),
         }
-    };
-    let proxies = async { fact(reader.proxies().await.map(|all| of_sides(all, &both))) };
-    let global = async {
-        match cluster.filter(|_| engine == Engine::Aurora) {
-            Some(cluster) => fact(reader.global_cluster(cluster.arn.as_str()).await).map(|found| {
-                found.map(|(id, blue_is_writer, others)| GlobalCluster {
-                    id,
-                    blue_is_writer,
-                    others,
-                })
-            }),
-            None if blue.known().is_some() => Fact::Known(None),
-            None => not_asked("blue is not known"),
-        }
-    };
-    let endpoints = async {
-        match cluster.filter(|_| engine == Engine::Aurora) {
-            Some(cluster) => fact(reader.cluster_endpoints(&cluster.id).await),
-            None if blue.known().is_some() => Fact::Known(Vec::new()),
-            None => not_asked("blue is not known"),
-        }
-    };
-    let clones = async {
-        match cluster.and_then(|c| c.clone_group_id.as_deref()) {
-            Some(group) => fact(reader.clones(group).await.map(Some)),
-            None if blue.known().is_some() => Fact::Known(None),
-            None => not_asked("blue is not known"),
-        }
-    };
-    let maintenance = async {
-        let found = fact(reader.pending_maintenance().await);
-        found.map(|all| {
-            all.into_iter()
-                .filter(|m| arns.iter().any(|arn| arn == m.resource.as_str()))
-                .collect()
-        })
-    };
-    let integrations = async { fact(reader.integrations(&arns).await) };
-    let joined = deployment.known().and_then(Option::as_ref);
-    let events = async {
-        // Over a fleet they would be most of the calls, and only a deployment's are judged.
-        match (reader.shared(), joined) {
-            (Some(_), None) => not_asked("in a fleet events are read where there is a deployment"),
-            _ => fact(events(reader, joined, &both).await),
-        }
-    };
-    let quotas = async { fact(reader.quotas().await) };
+    }
 
+    async fn orderable(&self, version: &str) -> BTreeMap<String, Fact<bool>> {
+        let asked = self.classes.iter().map(async |class| {
+            let answer = fact(self.reader.orderable(self.api, version, class).await);
+            ((*class).to_owned(), answer)
+        });
+        join_all(asked).await.into_iter().collect()
+    }
+
+    async fn proxies(&self) -> Fact<Vec<Proxy>> {
+        fact(self.reader.proxies().await.map(|all| of_sides(all, &self.both)))
+    }
+
+    async fn global_cluster(&self) -> Fact<Option<GlobalCluster>> {
+        let Some(cluster) = self.cluster() else {
+            return self.without_cluster(None);
+        };
+        let found = fact(self.reader.global_cluster(cluster.arn.as_str()).await);
+        found.map(|found| {
+            found.map(|(id, blue_is_writer, others)| GlobalCluster {
+                id,
+                blue_is_writer,
+                others,
+            })
+        })
+    }
+
+    async fn cluster_endpoints(&self) -> Fact<Vec<ClusterEndpoint>> {
+        match self.cluster() {
+            Some(cluster) => fact(self.reader.cluster_endpoints(&cluster.id).await),
+            None => self.without_cluster(Vec::new()),
+        }
+    }
+
+    async fn clones(&self) -> Fact<Option<u32>> {
+        match self.cluster().and_then(|c| c.clone_group_id.as_deref()) {
+            Some(group) => fact(self.reader.clones(group).await.map(Some)),
+            None => self.without_cluster(None),
+        }
+    }
+
+    async fn pending_maintenance(&self) -> Fact<Vec<PendingMaintenance>> {
+        let concerns = |m: &PendingMaintenance| self.arns.iter().any(|arn| arn == m.resource.as_str());
+        fact(self.reader.pending_maintenance().await).map(|all| all.into_iter().filter(concerns).collect())
+    }
+
+    async fn events(&self) -> Fact<Vec<Event>> {
+        // Over a fleet they would be most of the calls, and only a deployment's are judged.
+        match (self.reader.shared(), self.deployment) {
+            (Some(_), None) => not_asked("in a fleet events are read where there is a deployment"),
+            _ => fact(events(self.reader, self.deployment, &self.both).await),
+        }
+    }
+}
+
+/// Everything about the two sides.
+pub(super) async fn gather(reader: &Reader, request: &RdsRequest, region: String, sides: Sides) -> Collected {
+    let subject = Subject::new(reader, request, &sides);
     let (
         (source_version, minor_versions),
-        target_version,
+        (target_version, orderable_on_target),
         parameter_groups,
         major_version,
         orderable_on_source,
@@ -175,36 +246,38 @@ pub(super) async fn gather(reader: &Reader, request: &RdsRequest, region: String
         events,
         quotas,
     ) = tokio::join!(
-        versions,
-        target_version,
-        parameter_groups,
-        major,
-        on_source,
-        proxies,
-        global,
-        endpoints,
-        clones,
-        maintenance,
-        integrations,
-        events,
-        quotas
+        subject.versions(),
+        subject.target_version(),
+        subject.parameter_groups(),
+        subject.major_version(),
+        subject.orderable_on_source(),
+        subject.proxies(),
+        subject.global_cluster(),
+        subject.cluster_endpoints(),
+        subject.clones(),
+        subject.pending_maintenance(),
+        async { fact(reader.integrations(&subject.arns).await) },
+        subject.events(),
+        async { fact(reader.quotas().await) },
     );
-    // The text that RDS knows the target by: of a major alone, its newest minor.
-    let orderable_on_target = match (target, target_version.known().and_then(Option::as_ref)) {
-        (_, Some(version)) => orderable(reader, api, &version.version, &classes).await,
-        (Some(target), None) => orderable(reader, api, &target.to_string(), &classes).await,
-        (None, None) => BTreeMap::new(),
-    };
-    let (blue_endpoint, green_endpoint) = (b.and_then(endpoint), g.and_then(endpoint));
+    let (target, target_parameter_group) = (subject.target, subject.target_group);
+    let Sides {
+        engine,
+        account,
+        name,
+        deployment,
+        blue,
+        green,
+    } = sides;
     Collected {
         engine,
         request: Request {
             subject: Some(name),
             target_version: target,
-            target_parameter_group: target_group,
+            target_parameter_group,
         },
-        blue: blue_endpoint,
-        green: green_endpoint,
+        blue: blue.known().and_then(endpoint),
+        green: green.known().and_then(Option::as_ref).and_then(endpoint),
         facts: RdsFacts {
             account,
             region,
@@ -278,19 +351,6 @@ fn arns(side: &Topology) -> Vec<String> {
     cluster
         .chain(side.instances.iter().map(|i| i.arn.to_string()))
         .collect()
-}
-
-async fn orderable(
-    reader: &Reader,
-    engine: &str,
-    version: &str,
-    classes: &BTreeSet<&str>,
-) -> BTreeMap<String, Fact<bool>> {
-    let asked = classes.iter().map(async |class| {
-        let answer = fact(reader.orderable(engine, version, class).await);
-        ((*class).to_owned(), answer)
-    });
-    join_all(asked).await.into_iter().collect()
 }
 
 /// Proxies that have one of these as their target, or whose targets are not known.
