@@ -74,6 +74,7 @@ checks! {
     rows "upgrade/prepared-transactions";
     again "upgrade/removed-objects" => by_step;
     again "upgrade/columns-by-place" => by_step;
+    rows "upgrade/dependency-loops";
     again "upgrade/removed-settings" => by_step;
     again "upgrade/removed-function-settings" => by_step;
     again "upgrade/system-grants" => by_step;
