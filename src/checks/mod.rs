@@ -222,6 +222,7 @@ checks! {
     judge "compare/tables-on-green" => tables_on_green;
     judge "compare/objects-on-green" => objects_on_green;
     judge "compare/published-tables" => published_tables;
+    judge "compare/identities-on-green" => identities_on_green;
     judge "compare/extensions-kept" => extensions_kept;
     judge "compare/sequences-on-green" => sequences_on_green;
     judge "compare/database-roles-on-green" => database_roles_on_green;
