@@ -2,11 +2,11 @@
 //! edits of the cluster or instance, which follow after the switchover. Deployed earlier those would upgrade blue in place;
 //! so they are apart, and nothing carries them out until somebody asks for it.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::{Carried, Plan};
+use super::{Carried, Groups, Plan};
 use crate::model::{Engine, PgVersion};
 
 /// The languages.
@@ -47,132 +47,157 @@ pub fn code(plan: &Plan, language: Code) -> Result<String, NothingToMake> {
             version: plan.target(),
         });
     }
-    let set = groups
-        .values
-        .iter()
-        .filter(|v| matches!(v.carried, Carried::Set | Carried::Unknown));
-    let values: Map<String, Value> = set
-        .map(|v| (v.name.clone(), Value::String(v.value.clone())))
-        .collect();
-    let description = format!("For the upgrade to {}", plan.target());
-    let of_cluster = groups.kind == "cluster";
+    let upgrade = Upgrade::of(plan);
     Ok(match language {
-        Code::CloudFormation => {
-            let (kind, name) = match of_cluster {
-                true => ("AWS::RDS::DBClusterParameterGroup", "DBClusterParameterGroupName"),
-                false => ("AWS::RDS::DBParameterGroup", "DBParameterGroupName"),
-            };
-            let resource = if of_cluster {
-                "AWS::RDS::DBCluster"
-            } else {
-                "AWS::RDS::DBInstance"
-            };
-            // Metadata changes nothing: the edits are there to be copied.
-            let template = json!({
-                "AWSTemplateFormatVersion": "2010-09-09",
-                "Description": description,
-                "Metadata": {"AfterTheSwitchover": {
-                    "Why": BEFORE,
-                    "Resource": resource,
-                    "Properties": {"EngineVersion": plan.target().to_string(), name: {"Ref": "UpgradeParameterGroup"}},
-                }},
-                "Resources": {"UpgradeParameterGroup": {"Type": kind, "Properties": {
-                    name: groups.target, "Description": description, "Family": groups.family, "Parameters": values,
-                }}},
-            });
-            format!("{template:#}\n")
-        }
-        Code::Terraform => {
-            let kind = if of_cluster {
-                "aws_rds_cluster_parameter_group"
-            } else {
-                "aws_db_parameter_group"
-            };
-            let mut out = format!(
-                "resource \"{kind}\" \"upgrade\" {{\n  name        = {}\n  family      = {}\n  description = {}\n",
-                hcl(&groups.target),
-                hcl(&groups.family),
-                hcl(&description)
-            );
-            for (name, value) in &values {
-                let value = value.as_str().unwrap_or_default();
-                let _ = write!(
-                    out,
-                    "\n  parameter {{\n    name         = {}\n    value        = {}\n    apply_method = \"pending-reboot\"\n  }}\n",
-                    hcl(name),
-                    hcl(value)
-                );
-            }
-            out.push_str("}\n");
-            out.push_str(&terraform_edits(plan, kind, of_cluster));
-            out
-        }
-        Code::CdkPython => {
-            let (class, name) = match of_cluster {
-                true => ("CfnDBClusterParameterGroup", "db_cluster_parameter_group_name"),
-                false => ("CfnDBParameterGroup", "db_parameter_group_name"),
-            };
-            let mut out = format!(
-                "from aws_cdk import aws_rds as rds\nfrom constructs import Construct\n\n\n\
-                 def upgrade_parameter_group(scope: Construct) -> rds.{class}:\n    return rds.{class}(\n        scope,\n        \
-                 \"UpgradeParameterGroup\",\n        {name}={},\n        description={},\n        family={},\n        parameters={{\n",
-                quoted(&groups.target),
-                quoted(&description),
-                quoted(&groups.family)
-            );
-            for (name, value) in &values {
-                let _ = writeln!(out, "            {}: {value},", quoted(name));
-            }
-            out.push_str("        },\n    )\n");
-            let (resource, property) = match of_cluster {
-                true => ("CfnDBCluster", "db_cluster_parameter_group_name"),
-                false => ("CfnDBInstance", "db_parameter_group_name"),
-            };
-            let version = quoted(&plan.target().to_string());
-            let _ = write!(
-                out,
-                "\n\n# {BEFORE}\n# `resource` is what the construct makes: `cluster.node.default_child` of a construct of level 2, whose own\n\
-                 # properties say the same: version={}, parameter_group=…\n\
-                 def after_the_switchover(resource: rds.{resource}, group: rds.{class}) -> None:\n    \
-                 resource.engine_version = {version}\n    resource.{property} = group.ref\n",
-                level_2(plan, false)
-            );
-            out
-        }
-        Code::CdkTypescript => {
-            let (class, name) = match of_cluster {
-                true => ("CfnDBClusterParameterGroup", "dbClusterParameterGroupName"),
-                false => ("CfnDBParameterGroup", "dbParameterGroupName"),
-            };
-            let mut out = format!(
-                "import * as rds from 'aws-cdk-lib/aws-rds';\nimport {{ Construct }} from 'constructs';\n\n\
-                 export function upgradeParameterGroup(scope: Construct): rds.{class} {{\n  \
-                 return new rds.{class}(scope, 'UpgradeParameterGroup', {{\n    {name}: {},\n    description: {},\n    \
-                 family: {},\n    parameters: {{\n",
-                quoted(&groups.target),
-                quoted(&description),
-                quoted(&groups.family)
-            );
-            for (name, value) in &values {
-                let _ = writeln!(out, "      {}: {value},", quoted(name));
-            }
-            out.push_str("    },\n  });\n}\n");
-            let (resource, property) = match of_cluster {
-                true => ("CfnDBCluster", "dbClusterParameterGroupName"),
-                false => ("CfnDBInstance", "dbParameterGroupName"),
-            };
-            let version = quoted(&plan.target().to_string());
-            let _ = write!(
-                out,
-                "\n// {BEFORE}\n// `resource` is what the construct makes: `cluster.node.defaultChild` of a construct of level 2, whose own\n\
-                 // properties say the same: version: {}, parameterGroup: …\n\
-                 export function afterTheSwitchover(resource: rds.{resource}, group: rds.{class}): void {{\n  \
-                 resource.engineVersion = {version};\n  resource.{property} = group.ref;\n}}\n",
-                level_2(plan, true)
-            );
-            out
-        }
+        Code::CloudFormation => upgrade.cloud_formation(),
+        Code::Terraform => upgrade.terraform(),
+        Code::CdkPython => upgrade.cdk_python(),
+        Code::CdkTypescript => upgrade.cdk_typescript(),
     })
+}
+
+/// What every language says.
+struct Upgrade<'a> {
+    plan: &'a Plan,
+    groups: &'a Groups,
+    values: BTreeMap<&'a str, &'a str>,
+    description: String,
+    of_cluster: bool,
+}
+
+impl<'a> Upgrade<'a> {
+    fn of(plan: &'a Plan) -> Self {
+        let groups = &plan.groups;
+        let set = groups
+            .values
+            .iter()
+            .filter(|v| matches!(v.carried, Carried::Set | Carried::Unknown));
+        Self {
+            plan,
+            groups,
+            values: set.map(|v| (v.name.as_str(), v.value.as_str())).collect(),
+            description: format!("For the upgrade to {}", plan.target()),
+            of_cluster: groups.kind == "cluster",
+        }
+    }
+
+    fn cloud_formation(&self) -> String {
+        let (kind, name) = match self.of_cluster {
+            true => ("AWS::RDS::DBClusterParameterGroup", "DBClusterParameterGroupName"),
+            false => ("AWS::RDS::DBParameterGroup", "DBParameterGroupName"),
+        };
+        let resource = if self.of_cluster {
+            "AWS::RDS::DBCluster"
+        } else {
+            "AWS::RDS::DBInstance"
+        };
+        // Metadata changes nothing: the edits are there to be copied.
+        let template = json!({
+            "AWSTemplateFormatVersion": "2010-09-09",
+            "Description": self.description,
+            "Metadata": {"AfterTheSwitchover": {
+                "Why": BEFORE,
+                "Resource": resource,
+                "Properties": {"EngineVersion": self.plan.target().to_string(), name: {"Ref": "UpgradeParameterGroup"}},
+            }},
+            "Resources": {"UpgradeParameterGroup": {"Type": kind, "Properties": {
+                name: self.groups.target, "Description": self.description, "Family": self.groups.family, "Parameters": self.values,
+            }}},
+        });
+        format!("{template:#}\n")
+    }
+
+    fn terraform(&self) -> String {
+        let kind = if self.of_cluster {
+            "aws_rds_cluster_parameter_group"
+        } else {
+            "aws_db_parameter_group"
+        };
+        let mut out = format!(
+            "resource \"{kind}\" \"upgrade\" {{\n  name        = {}\n  family      = {}\n  description = {}\n",
+            hcl(&self.groups.target),
+            hcl(&self.groups.family),
+            hcl(&self.description)
+        );
+        for (name, value) in &self.values {
+            let _ = write!(
+                out,
+                "\n  parameter {{\n    name         = {}\n    value        = {}\n    apply_method = \"pending-reboot\"\n  }}\n",
+                hcl(name),
+                hcl(value)
+            );
+        }
+        out.push_str("}\n");
+        out.push_str(&terraform_edits(self.plan, kind, self.of_cluster));
+        out
+    }
+
+    fn cdk_python(&self) -> String {
+        let (class, name) = match self.of_cluster {
+            true => ("CfnDBClusterParameterGroup", "db_cluster_parameter_group_name"),
+            false => ("CfnDBParameterGroup", "db_parameter_group_name"),
+        };
+        let mut out = format!(
+            "from aws_cdk import aws_rds as rds\nfrom constructs import Construct\n\n\n\
+             def upgrade_parameter_group(scope: Construct) -> rds.{class}:\n    return rds.{class}(\n        scope,\n        \
+             \"UpgradeParameterGroup\",\n        {name}={},\n        description={},\n        family={},\n        parameters={{\n",
+            quoted(&self.groups.target),
+            quoted(&self.description),
+            quoted(&self.groups.family)
+        );
+        for (name, value) in &self.values {
+            let _ = writeln!(out, "            {}: {},", quoted(name), quoted(value));
+        }
+        out.push_str("        },\n    )\n");
+        let (resource, property) = match self.of_cluster {
+            true => ("CfnDBCluster", "db_cluster_parameter_group_name"),
+            false => ("CfnDBInstance", "db_parameter_group_name"),
+        };
+        let version = quoted(&self.plan.target().to_string());
+        let _ = write!(
+            out,
+            "\n\n# {BEFORE}\n# `resource` is what the construct makes: `cluster.node.default_child` of a construct of level 2, whose own\n\
+             # properties say the same: version={}, parameter_group=…\n\
+             def after_the_switchover(resource: rds.{resource}, group: rds.{class}) -> None:\n    \
+             resource.engine_version = {version}\n    resource.{property} = group.ref\n",
+            level_2(self.plan, false)
+        );
+        out
+    }
+
+    fn cdk_typescript(&self) -> String {
+        let (class, name) = match self.of_cluster {
+            true => ("CfnDBClusterParameterGroup", "dbClusterParameterGroupName"),
+            false => ("CfnDBParameterGroup", "dbParameterGroupName"),
+        };
+        let mut out = format!(
+            "import * as rds from 'aws-cdk-lib/aws-rds';\nimport {{ Construct }} from 'constructs';\n\n\
+             export function upgradeParameterGroup(scope: Construct): rds.{class} {{\n  \
+             return new rds.{class}(scope, 'UpgradeParameterGroup', {{\n    {name}: {},\n    description: {},\n    \
+             family: {},\n    parameters: {{\n",
+            quoted(&self.groups.target),
+            quoted(&self.description),
+            quoted(&self.groups.family)
+        );
+        for (name, value) in &self.values {
+            let _ = writeln!(out, "      {}: {},", quoted(name), quoted(value));
+        }
+        out.push_str("    },\n  });\n}\n");
+        let (resource, property) = match self.of_cluster {
+            true => ("CfnDBCluster", "dbClusterParameterGroupName"),
+            false => ("CfnDBInstance", "dbParameterGroupName"),
+        };
+        let version = quoted(&self.plan.target().to_string());
+        let _ = write!(
+            out,
+            "\n// {BEFORE}\n// `resource` is what the construct makes: `cluster.node.defaultChild` of a construct of level 2, whose own\n\
+             // properties say the same: version: {}, parameterGroup: …\n\
+             export function afterTheSwitchover(resource: rds.{resource}, group: rds.{class}): void {{\n  \
+             resource.engineVersion = {version};\n  resource.{property} = group.ref;\n}}\n",
+            level_2(self.plan, true)
+        );
+        out
+    }
 }
 
 /// When the edits are due.
