@@ -143,6 +143,7 @@ checks! {
     judge "schema/large-objects" => large_objects;
     rows "schema/unqualified-functions";
     rows "schema/forced-row-security";
+    rows "schema/session-constraints";
     rows "schema/owner-rights";
     judge "schema/float-digits" => float_digits;
     rows "schema/value-formats";
