@@ -75,6 +75,7 @@ checks! {
     again "upgrade/removed-objects" => by_step;
     again "upgrade/columns-by-place" => by_step;
     rows "upgrade/dependency-loops";
+    rows "upgrade/char-with-text";
     again "upgrade/removed-settings" => by_step;
     again "upgrade/removed-function-settings" => by_step;
     again "upgrade/system-grants" => by_step;
