@@ -76,6 +76,7 @@ checks! {
     again "upgrade/columns-by-place" => by_step;
     rows "upgrade/dependency-loops";
     rows "upgrade/char-with-text";
+    rows "upgrade/interval-text";
     again "upgrade/removed-settings" => by_step;
     again "upgrade/removed-function-settings" => by_step;
     again "upgrade/system-grants" => by_step;
