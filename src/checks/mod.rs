@@ -90,6 +90,7 @@ checks! {
     rows "upgrade/invalid-databases";
     rows "upgrade/template-databases";
     rows "upgrade/many-large-objects";
+    rows "upgrade/dump-locks";
     rows "upgrade/extension-updates";
     rows "upgrade/extension-views";
     again "upgrade/inlined-functions" => by_step;
