@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{Ctx, room};
 use crate::{
-    model::{Engine, Side},
+    model::{Engine, Phase, Side},
     verdict::{Finding, Judgement, Verdict},
 };
 
@@ -13,6 +13,28 @@ use crate::{
 struct Table {
     table: String,
     bytes: i64,
+    /// Whether UPDATE and DELETE can be replicated once the table is logged; absent from facts of older versions of greenlight.
+    #[serde(default)]
+    identified: Option<bool>,
+    #[serde(default)]
+    usable_index: Option<String>,
+}
+
+impl Table {
+    fn fix(&self, phase: Phase) -> String {
+        let table = &self.table;
+        if phase != Phase::Create {
+            return format!("-- delete the deployment with its green side, log {table} on blue, and create it anew");
+        }
+        let log = format!("alter table {table} set logged;");
+        match (self.identified, &self.usable_index) {
+            (Some(false), Some(index)) => {
+                format!("alter table {table} replica identity using index {index};\n{log}")
+            }
+            (Some(false), None) => format!("alter table {table} replica identity full;\n{log}"),
+            _ => log,
+        }
+    }
 }
 
 /// Aurora can replicate unlogged tables.
@@ -37,7 +59,7 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             Finding::new(&table.table, format!("unlogged table {} is not replicated", table.table))
                 .in_database(database.as_deref())
                 .on(Side::Blue)
-                .fix(format!("alter table {} set logged;", table.table))
+                .fix(table.fix(ctx.situation.phase))
                 .evidence("bytes", table.bytes),
         );
     }
