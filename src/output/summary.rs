@@ -107,6 +107,31 @@ impl Blind {
     }
 }
 
+/// How many findings are in which database, the fullest first, where they are in more than one: `: 18 in travis, 4 in main`. Without it whoever
+/// sees only the first findings takes the other databases for sound.
+pub(super) fn spread(findings: &[&ReportedFinding]) -> String {
+    const MOST: usize = 5;
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for database in findings.iter().filter_map(|f| f.database.as_deref()) {
+        *counts.entry(database).or_default() += 1;
+    }
+    if counts.len() < 2 {
+        return String::new();
+    }
+    let mut fullest: Vec<_> = counts.into_iter().collect();
+    fullest.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let named: Vec<String> = fullest
+        .iter()
+        .take(MOST)
+        .map(|(database, count)| format!("{count} in {}", clip(&one_line(database), 63)))
+        .collect();
+    let others = match fullest.len().saturating_sub(MOST) {
+        0 => String::new(),
+        more => format!(" and others in {}", count(more, "more database")),
+    };
+    format!(": {}{others}", named.join(", "))
+}
+
 /// Why checks could not be judged. The same reason often blinds many of them in many places: it is said once.
 pub(super) fn blind(report: &Report) -> Vec<Blind> {
     let mut reasons: BTreeMap<String, (BTreeSet<String>, Vec<&'static str>)> = BTreeMap::new();
@@ -321,4 +346,50 @@ fn subject(view: View<'_>) -> Vec<(&'static str, String)> {
         }
     }
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::Evidence;
+
+    fn found(database: Option<&str>) -> ReportedFinding {
+        ReportedFinding {
+            subject: String::new(),
+            object: String::new(),
+            database: database.map(str::to_owned),
+            side: None,
+            level: Level::Blocker,
+            message: String::new(),
+            fix: None,
+            evidence: Evidence::default(),
+            waived: None,
+            since: None,
+        }
+    }
+
+    fn said(databases: &[Option<&str>]) -> String {
+        let findings: Vec<_> = databases.iter().map(|database| found(*database)).collect();
+        spread(&findings.iter().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn what_is_not_shown_is_counted_by_database() {
+        assert_eq!(said(&[Some("a"), Some("b"), Some("b")]), ": 2 in b, 1 in a");
+        let many: Vec<_> = ["a", "b", "c", "d", "e", "f", "g", "f"]
+            .into_iter()
+            .map(Some)
+            .collect();
+        assert_eq!(
+            said(&many),
+            ": 2 in f, 1 in a, 1 in b, 1 in c, 1 in d and others in 2 more databases"
+        );
+    }
+
+    #[test]
+    fn one_database_and_servers_need_no_count() {
+        assert_eq!(said(&[]), "");
+        assert_eq!(said(&[Some("a"), Some("a")]), "");
+        assert_eq!(said(&[None, None]), "");
+    }
 }

@@ -121,7 +121,10 @@ impl Text {
         if hidden > 0 {
             self.line(
                 4,
-                &format!("… and {hidden} more (what was collected, with fixes: --format html or json)"),
+                &format!(
+                    "… and {hidden} more{} (what was collected, with fixes: --format html or json)",
+                    summary::spread(&open[open.len().min(SHOWN)..])
+                ),
             );
         }
         let unseen = summary::shown_unseen(check);
