@@ -91,7 +91,7 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
                 .evidence(SETTING, value)
         };
         let (found_by, others): (Vec<_>, Vec<_>) = tables.iter().partition(|t| t.identity.is_some());
-        for table in found_by {
+        for table in &found_by {
             let columns = table.identity.as_deref().unwrap_or_default();
             let message = format!(
                 "green finds the rows of table {} by floating-point numbers ({columns}), which arrive there rounded: its updates and deletes get lost",
@@ -102,10 +102,10 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
         }
         let others_too = others.len() as u64 + more.get(&database).copied().unwrap_or(0);
         if others_too > 0 {
-            let named: Vec<String> = others.iter().take(NAMED).map(|t| format!("{} ({})", t.table, t.columns)).collect();
+            let named: Vec<String> = others.iter().take(NAMED).map(|t| format!("{} ({})", t.table, few(&t.columns))).collect();
             let message = format!(
                 "floating-point numbers of {} arrive on green rounded: {}{}",
-                count(others_too, "more table"),
+                count(others_too, if found_by.is_empty() { "table" } else { "more table" }),
                 named.join(", "),
                 if others_too > named.len() as u64 { " …" } else { "" }
             );
@@ -113,4 +113,28 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
         }
     }
     judgement.done()
+}
+
+/// The first columns of a list, which may be of dozens.
+fn few(columns: &str) -> String {
+    const MOST: usize = 60;
+    let end = columns.match_indices(", ").map(|(at, _)| at).take_while(|at| *at <= MOST).last();
+    match end {
+        Some(end) if columns.len() > MOST => format!("{}, …", &columns[..end]),
+        _ => columns.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::few;
+
+    #[test]
+    fn a_long_list_is_cut_between_its_names() {
+        assert_eq!(few("latitude, longitude"), "latitude, longitude");
+        let many = vec!["percentage"; 30].join(", ");
+        assert_eq!(few(&many), "percentage, percentage, percentage, percentage, percentage, …");
+        let one = "x".repeat(63);
+        assert_eq!(few(&one), one);
+    }
 }

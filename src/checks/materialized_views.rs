@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::Ctx;
 use crate::{
-    model::{Engine, PgVersion, Side},
+    model::{Engine, PgVersion, Side, count},
     verdict::{Finding, Judgement, Level, Verdict},
 };
 
@@ -51,7 +51,7 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             (Level::Warning, "a refresh on blue breaks replication on this version: stop it while green lives")
         };
         judgement.find(
-            Finding::new("materialized views", format!("{} materialized views: {effect}", row.views))
+            Finding::new("materialized views", format!("{}: {effect}", count(row.views, "materialized view")))
                 .in_database(database.as_deref())
                 .on(Side::Blue)
                 .at(level)

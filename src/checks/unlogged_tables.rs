@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{Ctx, room};
 use crate::{
-    model::{Engine, Phase, Side},
+    model::{Engine, Phase, Side, count},
     verdict::{Finding, Judgement, Verdict},
 };
 
@@ -51,7 +51,7 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     judgement.blind(tables.unseen);
     if switched && ctx.situation.engine == Engine::Aurora {
         let n = tables.rows.len() as u64 + tables.more;
-        return judgement.done_with(format!("{n} unlogged tables, replicated by {SWITCH}"));
+        return judgement.done_with(format!("{}, replicated by {SWITCH}", count(n, "unlogged table")));
     }
     judgement.more(tables.more);
     for (database, table) in tables.rows {
