@@ -122,6 +122,7 @@ checks! {
     rows "replication/dms-leftovers";
     judge "replication/slot-health" => slot_health;
     judge "replication/subscription-health" => subscription_health;
+    rows "replication/changes-without-rows";
     rows "replication/tables-synchronised";
     judge "replication/replication-lag" => replication_lag;
 
@@ -226,6 +227,7 @@ checks! {
     judge "compare/tables-on-green" => tables_on_green;
     judge "compare/objects-on-green" => objects_on_green;
     judge "compare/published-tables" => published_tables;
+    judge "compare/published-changes" => published_changes;
     judge "compare/identities-on-green" => identities_on_green;
     judge "compare/extensions-kept" => extensions_kept;
     judge "compare/sequences-on-green" => sequences_on_green;
