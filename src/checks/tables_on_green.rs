@@ -81,8 +81,19 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
                     judgement.find(find(object.clone(), format!("column {object} ({kind}) is on blue only")));
                 }
                 Some(other) if !same_text(kind, other) => {
-                    let message = format!("column {object} is {kind} on blue and {other} on green");
-                    judgement.find(find(object, message).at(Level::Warning));
+                    let mut message = format!("column {object} is {kind} on blue and {other} on green");
+                    let level = match [kind, other].map(|k| k.contains(" generated ")) {
+                        [false, true] => {
+                            message.push_str(": green takes no values for it, and stops");
+                            Level::Blocker
+                        }
+                        [true, false] => {
+                            message.push_str(": blue sends no values for it");
+                            Level::Blocker
+                        }
+                        _ => Level::Warning,
+                    };
+                    judgement.find(find(object, message).at(level));
                 }
                 Some(_) => {}
             }
@@ -92,7 +103,7 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             let message = format!(
                 "column {object} ({kind}) is on green only: without a default every insert from blue fails there"
             );
-            judgement.find(find(object, message).at(Level::Warning));
+            judgement.find(find(object, message));
         }
     }
     judgement.done_with(format!("{tables} tables are the same"))
