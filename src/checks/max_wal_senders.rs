@@ -3,7 +3,7 @@
 use super::{
     Ctx,
     room::{self, Room},
-    shared::{self, Apply, Databases, Sender, Slot},
+    shared::{self, Apply, Databases, Sender},
 };
 use crate::{
     model::{Engine, Side, count},
@@ -21,16 +21,13 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
 pub(super) fn room(ctx: &Ctx<'_>) -> Result<Room, Vec<Unseen>> {
     let databases = Databases::of(ctx, Side::Blue)?;
     let senders = ctx.rows::<Sender>(Side::Blue, "senders");
-    let slots = ctx.rows::<Slot>(Side::Blue, "slots");
-    if !senders.unseen.is_empty() || !slots.unseen.is_empty() {
-        return Err(senders.unseen.into_iter().chain(slots.unseen).collect());
+    if !senders.unseen.is_empty() {
+        return Err(senders.unseen);
     }
     let green = ctx.rows::<Apply>(Side::Green, "apply").rows;
-    let services = |slot: &str| {
-        let slot = slots.rows.iter().find(|(_, s)| s.name == slot);
-        slot.is_some_and(|(_, s)| shared::is_services(s, &green))
-    };
-    let consumers = senders.rows.iter().filter(|(_, s)| s.logical && s.slot.as_deref().is_some_and(|slot| !services(slot)));
+    // By their names, since a slot of another look may be gone again: those of a table's first copy live for moments.
+    let others = |slot: &str| !shared::is_services_name(slot, &green);
+    let consumers = senders.rows.iter().filter(|(_, s)| s.logical && s.slot.as_deref().is_some_and(others));
     let consumers = room::number(consumers.count());
     let physical = senders.rows.iter().filter(|(_, s)| !s.logical).count();
     // A reader that is restarting right now has no sender; the control plane knows it all the same. Aurora's readers

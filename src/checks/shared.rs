@@ -248,10 +248,24 @@ pub(super) fn set_parameter(ctx: &Ctx<'_>, side: Side, name: &str, value: &str) 
     format!("{command}{afterwards}")
 }
 
-/// Slots that are the deployment's own: RDS names them `rds…`, a rehearsal may name them as green's subscriptions do.
+/// Slots that are the deployment's own.
 pub(super) fn is_services(slot: &Slot, green: &[(Option<String>, Apply)]) -> bool {
-    slot.is_logical()
-        && (slot.name.starts_with("rds") || green.iter().any(|(_, a)| a.slot.as_deref() == Some(&*slot.name)))
+    slot.is_logical() && is_services_name(&slot.name, green)
+}
+
+/// Whether a slot is the deployment's own by its name: RDS begins them with `rds`, a rehearsal may name them as green's subscriptions do, and
+/// the first copy of a table has one for itself, from 14 on `pg_16394_sync_16385_7…`.
+/// <https://www.postgresql.org/docs/current/logical-replication-subscription.html#LOGICAL-REPLICATION-SUBSCRIPTION-SLOT>
+pub(super) fn is_services_name(slot: &str, green: &[(Option<String>, Apply)]) -> bool {
+    let copies = || {
+        slot.strip_prefix("pg_")
+            .and_then(|rest| rest.split_once("_sync_"))
+    };
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'_');
+    slot.starts_with("rds")
+        || green.iter().any(|(_, a)| a.slot.as_deref() == Some(slot))
+        || !green.is_empty()
+            && copies().is_some_and(|(subscription, rest)| is_number(subscription) && is_number(rest))
 }
 
 /// Background workers of extensions: everything that is neither PostgreSQL's own nor a query's helper.
@@ -541,4 +555,29 @@ pub(super) fn listed(list: &str, library: &str) -> bool {
 pub(super) struct Extension {
     pub(super) name: String,
     pub(super) version: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_services_name;
+
+    #[test]
+    fn slots_of_a_first_copy_are_greens_where_it_subscribes() {
+        let green = serde_json::json!({
+            "name": "mine", "database": "app", "enabled": true, "slot": "mine", "pid": null, "received_lsn": null, "latest_end_lsn": null,
+            "last_message_seconds": null, "apply_errors": null, "sync_errors": null
+        });
+        let green = [(None, serde_json::from_value(green).expect("a row"))];
+        let copy = "pg_16394_sync_16385_7312345678901234567";
+        assert!(
+            is_services_name("rds_1", &[])
+                && is_services_name("mine", &green)
+                && is_services_name(copy, &green)
+        );
+        assert!(
+            !is_services_name(copy, &[])
+                && !is_services_name("pg_sync_1", &green)
+                && !is_services_name("debezium", &green)
+        );
+    }
 }

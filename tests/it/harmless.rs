@@ -371,16 +371,24 @@ thread_local! {
     static SEEN: std::cell::Cell<(i64, i64)> = const { std::cell::Cell::new((0, 0)) };
 }
 
-/// Sessions of an application, as many as are asked for.
+/// Sessions of an application, as many as are asked for. A session that has gone from the server's list gives back its place a moment later,
+/// so a refusal is asked again.
 async fn occupy(server: &Server, database: &str, count: usize) -> Vec<tokio_postgres::Client> {
+    let one = async || {
+        loop {
+            match server.connect_as(database, "appuser", "apppass").await {
+                Ok(client) => break client,
+                Err(refused) if refused.to_string().contains("remaining connection slots") => {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                Err(other) => panic!("a session of the application: {other}"),
+            }
+        }
+    };
     let mut held = Vec::new();
     for _ in 0..count {
-        held.push(
-            server
-                .connect_as(database, "appuser", "apppass")
-                .await
-                .expect("a session of the application"),
-        );
+        let session = tokio::time::timeout(Duration::from_secs(10), one()).await;
+        held.push(session.expect("a place for the application"));
     }
     held
 }
