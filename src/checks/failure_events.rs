@@ -11,7 +11,7 @@ use crate::{
     verdict::{Finding, Judgement, Level, Verdict},
 };
 
-/// What a message means: RDS-EVENT-0245, 0249, 0252, 0261, 0310, 0314, and degraded replication. The API gives no ids,
+/// What a message means: RDS-EVENT-0245, 0249, 0252, 0261, 0306, 0310, 0314, 0426, and degraded replication. The API gives no ids,
 /// so words are matched. <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_Events.Messages.html>
 fn meaning(message: &str) -> Option<(&'static str, Level, &'static str)> {
     let text = message.to_ascii_lowercase();
@@ -23,6 +23,10 @@ fn meaning(message: &str) -> Option<(&'static str, Level, &'static str)> {
         Some(("creation", Level::Blocker, "the deployment could not be created"))
     } else if has("sequence") && (cancelled || has("failed to sync")) {
         Some(("sequences", Level::Warning, "sequences could not be synchronised in the last switchover"))
+    } else if has("replication source") && has("transaction") {
+        Some(("transactions", Level::Warning, "open transactions kept blue from becoming a source of replication"))
+    } else if has("storage configuration upgrade") && has("fail") {
+        Some(("storage", Level::Warning, "the upgrade of green's storage configuration failed"))
     } else if has("switchover") && cancelled {
         Some(("cancelled", Level::Warning, "a switchover was cancelled"))
     } else {

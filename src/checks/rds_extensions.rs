@@ -123,6 +123,18 @@ struct Extension {
     has_library: bool,
 }
 
+/// What Aurora 16 wants at least: below, the upgrade is not possible.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraPostgreSQLReleaseNotes/AuroraPostgreSQL.Updates.html>
+const FOR_AURORA_16: [(&str, &[u32]); 3] = [("postgis", &[3, 1]), ("pgrouting", &[3, 0, 5]), ("rdkit", &[4, 2])];
+
+/// The version that an extension must be updated to first, where the target is Aurora 16.
+fn wanted_first(extension: &Extension, engine: Engine, source: u16, target: PgVersion) -> Option<String> {
+    let (_, least) = FOR_AURORA_16.iter().find(|(name, _)| *name == extension.name)?;
+    let concerns = engine == Engine::Aurora && source < 16 && target.major == 16;
+    let below = numbers(&extension.version).as_slice() < *least;
+    (concerns && below).then(|| least.iter().map(u32::to_string).collect::<Vec<_>>().join("."))
+}
+
 /// Why the extension does not come along, where it does not.
 fn refusal(extension: &Extension, engine: Engine, source: u16, target: PgVersion) -> Option<String> {
     let rds = engine == Engine::Rds;
@@ -135,10 +147,14 @@ fn refusal(extension: &Extension, engine: Engine, source: u16, target: PgVersion
     }
 }
 
-/// Whether a dotted version is at most another; what is no number counts as 0.
+/// The parts of a dotted version; what is no number counts as 0.
+fn numbers(version: &str) -> Vec<u32> {
+    version.split('.').map(|part| part.parse().unwrap_or(0)).collect()
+}
+
+/// Whether a dotted version is at most another.
 fn at_most(version: &str, limit: &[u32]) -> bool {
-    let parts: Vec<u32> = version.split('.').map(|part| part.parse().unwrap_or(0)).collect();
-    parts.as_slice() <= limit
+    numbers(version).as_slice() <= limit
 }
 
 pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
@@ -162,6 +178,12 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
         };
         if let Some(why) = refusal(&extension, ctx.situation.engine, source, target) {
             judgement.find(finding(Level::Blocker, why));
+            continue;
+        }
+        if let Some(least) = wanted_first(&extension, ctx.situation.engine, source, target) {
+            let why = format!("must be updated to {least} or later first: below, there is no upgrade to Aurora 16");
+            let fix = format!("alter extension {} update;", extension.extension);
+            judgement.find(finding(Level::Blocker, why).fix(fix));
             continue;
         }
         match told.tells(&extension.name) {
@@ -254,5 +276,20 @@ mod tests {
         assert!(!offered("plrust", Engine::Rds, "18.1") && offered("plrust", Engine::Rds, "17.5"));
         assert!(offered("vector", Engine::Aurora, "14.8") && !offered("vector", Engine::Aurora, "14.7"));
         assert!(offered("vector", Engine::Aurora, "14"));
+    }
+
+    #[test]
+    fn knows_what_aurora_16_wants_first() {
+        let wanted = |version: &str, source, target: &str| {
+            let extension = Extension {
+                name: "postgis".to_owned(),
+                extension: "postgis".to_owned(),
+                version: version.to_owned(),
+                has_library: true,
+            };
+            wanted_first(&extension, Engine::Aurora, source, target.parse().expect("a version")).is_some()
+        };
+        assert!(wanted("3.0.3", 13, "16.4") && wanted("2.5.2", 12, "16"));
+        assert!(!wanted("3.1.0", 13, "16.4") && !wanted("3.1", 13, "16") && !wanted("3.0.3", 13, "15.4"));
     }
 }
