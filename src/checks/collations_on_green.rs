@@ -120,7 +120,8 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             },
         }
     }
-    judgement.done_with(format!(
-        "{good} collations in use that could change have one version"
-    ))
+    judgement.done_with(match good {
+        0 => "no collation in use on green could change".to_owned(),
+        _ => format!("{} in use that could change: the same version on green", count(good, "collation")),
+    })
 }

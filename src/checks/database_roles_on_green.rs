@@ -9,7 +9,7 @@ use super::{
     compare::{WRITABLE, server_pairs},
 };
 use crate::{
-    model::Side,
+    model::{Side, count},
     verdict::{Finding, Judgement, Verdict},
 };
 
@@ -115,6 +115,6 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             None => *same.entry(blue.kind).or_default() += 1,
         }
     }
-    let same: Vec<String> = same.iter().map(|(kind, n)| format!("{n} {kind}s")).collect();
+    let same: Vec<String> = same.iter().map(|(kind, n)| count(*n, kind)).collect();
     judgement.done_with(format!("the same on both sides: {}", same.join(", ")))
 }

@@ -24,7 +24,8 @@ impl Table {
     fn fix(&self, phase: Phase) -> String {
         let table = &self.table;
         if phase != Phase::Create {
-            return format!("-- delete the deployment with its green side, log {table} on blue, and create it anew");
+            // The same for all, so that it is said once.
+            return "-- delete the deployment with its green side, log the tables on blue, and create it anew".to_owned();
         }
         let log = format!("alter table {table} set logged;");
         match (self.identified, &self.usable_index) {
