@@ -10,6 +10,9 @@ use crate::{
 const HONEST: u16 = 14;
 /// Differences in rows below this tell nothing.
 const NOTEWORTHY: i64 = 10_000;
+/// A table that was counted when it was empty is counted again after so many rows,
+/// <https://www.postgresql.org/docs/17/runtime-config-autovacuum.html#GUC-AUTOVACUUM-ANALYZE-THRESHOLD>.
+const UNCOUNTED: i64 = 50;
 
 pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     let mut judgement = Judgement::new();
@@ -27,8 +30,8 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             continue;
         }
         compared += 1;
-        let message = if b == 0 && g > 0 {
-            format!("{} is empty on blue and has about {g} rows on green", pair.name)
+        let message = if b == 0 && g > UNCOUNTED {
+            format!("{} was empty when blue last counted and has about {g} rows on green", pair.name)
         } else if (b - g).abs() > NOTEWORTHY && (b - g).abs() > b.max(g) / 2 {
             format!("{} has about {b} rows on blue and {g} on green", pair.name)
         } else {
