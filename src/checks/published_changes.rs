@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::{Ctx, compare::some};
+use super::{Ctx, compare::some, shared::Apply};
 use crate::{
     facts::DbName,
     model::{Side, quote_ident},
-    verdict::{Finding, Judgement, Verdict},
+    verdict::{Finding, Judgement, Level, Verdict},
 };
 
 /// Tables that a finding names.
@@ -21,6 +21,7 @@ const FIX: &str = "delete the deployment with its green side, and create it anew
 #[serde(deny_unknown_fields)]
 struct Publication {
     name: String,
+    all_tables: bool,
     inserts: bool,
     updates: bool,
     deletes: bool,
@@ -64,8 +65,11 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     let subscriptions = ctx.rows::<Subscription>(Side::Green, "subscriptions");
     judgement.blind(subscriptions.unseen);
     let mut read: BTreeMap<Option<DbName>, BTreeSet<String>> = BTreeMap::new();
+    let of_blue = ctx.rows::<Apply>(Side::Blue, "apply");
+    judgement.blind(of_blue.unseen);
+    let subscribes = |database: Option<&str>| of_blue.rows.iter().any(|(_, apply)| Some(&*apply.database) == database);
     for (database, subscription) in subscriptions.rows {
-        if !subscription.of_any_origin {
+        if !subscription.of_any_origin && subscribes(database.as_deref()) {
             let name = quote_ident(&subscription.name);
             judgement.find(
                 Finding::new(&name, format!("subscription {name} leaves out what blue itself got by replication (origin = none)"))
@@ -78,16 +82,28 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     }
     let publications = ctx.rows::<Publication>(Side::Blue, "publications");
     judgement.blind(publications.unseen);
-    for (database, publication) in publications.rows {
+    let is_read = |database: &Option<DbName>, publication: &Publication| {
+        read.get(database).is_some_and(|names| names.contains(&publication.name))
+    };
+    // A change travels where one of the publications that green reads lets it.
+    let everything: BTreeSet<&Option<DbName>> = publications
+        .rows
+        .iter()
+        .filter(|(database, p)| p.all_tables && is_read(database, p) && p.leaves_out().is_empty())
+        .map(|(database, _)| database)
+        .collect();
+    for (database, publication) in &publications.rows {
         let left_out = publication.leaves_out();
-        if left_out.is_empty() || !read.get(&database).is_some_and(|names| names.contains(&publication.name)) {
+        if left_out.is_empty() || everything.contains(database) || !is_read(database, publication) {
             continue;
         }
+        let level = if left_out == ["truncate"] { Level::Warning } else { Level::Blocker };
         let name = quote_ident(&publication.name);
         judgement.find(
             Finding::new(&name, format!("publication {name}, which green reads, leaves out {}", left_out.join("; ")))
                 .in_database(database.as_deref())
                 .on(Side::Blue)
+                .at(level)
                 .fix(FIX),
         );
     }
