@@ -23,21 +23,13 @@ struct Table {
     index: String,
 }
 
-/// What blue sends of a row that is changed.
-enum Sent<'a> {
-    Whole,
-    Columns(&'a [String]),
-    /// Blue refuses updates and deletes.
-    Nothing,
-}
-
 impl Table {
-    fn sends(&self) -> Sent<'_> {
-        match (self.identity.as_str(), &self.columns) {
-            ("f", _) => Sent::Whole,
-            ("d", Some(columns)) => Sent::Columns(columns),
-            ("i", Some(columns)) if self.chosen => Sent::Columns(columns),
-            _ => Sent::Nothing,
+    /// The columns by which this side tells of a row that is changed; none where it sends the whole row, or refuses updates and deletes.
+    fn sends(&self) -> Option<&[String]> {
+        match self.identity.as_str() {
+            "d" => self.columns.as_deref(),
+            "i" if self.chosen => self.columns.as_deref(),
+            _ => None,
         }
     }
 }
@@ -50,7 +42,7 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             continue;
         };
         tables += 1;
-        let Sent::Columns(sent) = blue.sends() else {
+        let Some(sent) = blue.sends() else {
             continue;
         };
         let problem = match &green.columns {

@@ -140,7 +140,7 @@ fn refusal(extension: &Extension, engine: Engine, source: u16, target: PgVersion
     let rds = engine == Engine::Rds;
     match extension.name.as_str() {
         "pg_repack" => Some("is bound to its version: drop it, and create it anew on the new major".to_owned()),
-        "rdkit" if rds && source <= 16 && target.major >= 17 && at_most(&extension.version, &[4, 6, 0]) => {
+        "rdkit" if rds && source <= 16 && target.major >= 17 && numbers(&extension.version).as_slice() <= [4, 6, 0].as_slice() => {
             Some("up to 4.6.0 does not get to 17 from an earlier major directly".to_owned())
         }
         _ => None,
@@ -150,11 +150,6 @@ fn refusal(extension: &Extension, engine: Engine, source: u16, target: PgVersion
 /// The parts of a dotted version; what is no number counts as 0.
 fn numbers(version: &str) -> Vec<u32> {
     version.split('.').map(|part| part.parse().unwrap_or(0)).collect()
-}
-
-/// Whether a dotted version is at most another.
-fn at_most(version: &str, limit: &[u32]) -> bool {
-    numbers(version).as_slice() <= limit
 }
 
 pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {

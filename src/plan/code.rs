@@ -132,15 +132,25 @@ impl<'a> Upgrade<'a> {
         out
     }
 
+    /// The constructs of the group, and of what it is for: their names are the same in every language. So is the property, in its spelling,
+    /// by which the one is named and the other refers to it.
+    fn cdk_classes(&self) -> [&'static str; 2] {
+        match self.of_cluster {
+            true => ["CfnDBClusterParameterGroup", "CfnDBCluster"],
+            false => ["CfnDBParameterGroup", "CfnDBInstance"],
+        }
+    }
+
     fn cdk_python(&self) -> String {
-        let (class, name) = match self.of_cluster {
-            true => ("CfnDBClusterParameterGroup", "db_cluster_parameter_group_name"),
-            false => ("CfnDBParameterGroup", "db_parameter_group_name"),
+        let [class, resource] = self.cdk_classes();
+        let property = match self.of_cluster {
+            true => "db_cluster_parameter_group_name",
+            false => "db_parameter_group_name",
         };
         let mut out = format!(
             "from aws_cdk import aws_rds as rds\nfrom constructs import Construct\n\n\n\
              def upgrade_parameter_group(scope: Construct) -> rds.{class}:\n    return rds.{class}(\n        scope,\n        \
-             \"UpgradeParameterGroup\",\n        {name}={},\n        description={},\n        family={},\n        parameters={{\n",
+             \"UpgradeParameterGroup\",\n        {property}={},\n        description={},\n        family={},\n        parameters={{\n",
             quoted(&self.groups.target),
             quoted(&self.description),
             quoted(&self.groups.family)
@@ -149,10 +159,6 @@ impl<'a> Upgrade<'a> {
             let _ = writeln!(out, "            {}: {},", quoted(name), quoted(value));
         }
         out.push_str("        },\n    )\n");
-        let (resource, property) = match self.of_cluster {
-            true => ("CfnDBCluster", "db_cluster_parameter_group_name"),
-            false => ("CfnDBInstance", "db_parameter_group_name"),
-        };
         let version = quoted(&self.plan.target().to_string());
         let _ = write!(
             out,
@@ -166,14 +172,15 @@ impl<'a> Upgrade<'a> {
     }
 
     fn cdk_typescript(&self) -> String {
-        let (class, name) = match self.of_cluster {
-            true => ("CfnDBClusterParameterGroup", "dbClusterParameterGroupName"),
-            false => ("CfnDBParameterGroup", "dbParameterGroupName"),
+        let [class, resource] = self.cdk_classes();
+        let property = match self.of_cluster {
+            true => "dbClusterParameterGroupName",
+            false => "dbParameterGroupName",
         };
         let mut out = format!(
             "import * as rds from 'aws-cdk-lib/aws-rds';\nimport {{ Construct }} from 'constructs';\n\n\
              export function upgradeParameterGroup(scope: Construct): rds.{class} {{\n  \
-             return new rds.{class}(scope, 'UpgradeParameterGroup', {{\n    {name}: {},\n    description: {},\n    \
+             return new rds.{class}(scope, 'UpgradeParameterGroup', {{\n    {property}: {},\n    description: {},\n    \
              family: {},\n    parameters: {{\n",
             quoted(&self.groups.target),
             quoted(&self.description),
@@ -183,10 +190,6 @@ impl<'a> Upgrade<'a> {
             let _ = writeln!(out, "      {}: {},", quoted(name), quoted(value));
         }
         out.push_str("    },\n  });\n}\n");
-        let (resource, property) = match self.of_cluster {
-            true => ("CfnDBCluster", "dbClusterParameterGroupName"),
-            false => ("CfnDBInstance", "dbParameterGroupName"),
-        };
         let version = quoted(&self.plan.target().to_string());
         let _ = write!(
             out,
