@@ -465,13 +465,22 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Sessions in a transaction on a side, without the asking one and replication's own.
+    /// Sessions in a transaction on a side, without those that look at it for this tool and replication's own.
     ///
     /// # Errors
     /// Where they are not known, or hidden from the role.
     pub(super) fn of(ctx: &Ctx<'_>, side: Side) -> Result<(Vec<Self>, u64), Vec<Unseen>> {
         let (mut sessions, more) = Self::seen(ctx, side)?;
-        sessions.retain(|s| !s.own && !s.applies() && s.kind.as_deref() != Some("walsender"));
+        // Databases are looked at side by side: the asking session has others beside it, which read only.
+        let asking = sessions.iter().find(|s| s.own);
+        let asking = asking.map(|s| (s.user.clone(), s.application.clone()));
+        let looks = |s: &Self| {
+            !s.writes
+                && asking
+                    .as_ref()
+                    .is_some_and(|(u, a)| *u == s.user && *a == s.application)
+        };
+        sessions.retain(|s| !s.own && !looks(s) && !s.applies() && s.kind.as_deref() != Some("walsender"));
         Ok((sessions, more))
     }
 
