@@ -229,6 +229,7 @@ checks! {
     judge "compare/published-tables" => published_tables;
     judge "compare/published-changes" => published_changes;
     judge "compare/identities-on-green" => identities_on_green;
+    judge "compare/replaced-tables" => replaced_tables;
     judge "compare/extensions-kept" => extensions_kept;
     judge "compare/sequences-on-green" => sequences_on_green;
     judge "compare/database-roles-on-green" => database_roles_on_green;
