@@ -45,6 +45,11 @@ impl Answer {
 
 /// Calls an action; `None` when the connection ended without a byte.
 pub(crate) fn call(endpoint: &str, action: &str, fields: &[(&str, &str)]) -> Option<Answer> {
+    answer(sent(endpoint, action, fields))
+}
+
+/// Sends a call; to drop what this gives is to hang up.
+pub(crate) fn sent(endpoint: &str, action: &str, fields: &[(&str, &str)]) -> TcpStream {
     let mut body = format!("Action={action}&Version=2014-10-31");
     for (name, value) in fields {
         write!(body, "&{}={}", escape(name), escape(value)).expect("writing to a string cannot fail");
@@ -62,10 +67,11 @@ pub(crate) fn call(endpoint: &str, action: &str, fields: &[(&str, &str)]) -> Opt
 
 /// Posts JSON to the sandbox's own endpoint.
 pub(crate) fn control(endpoint: &str, path: &str, json: &str) -> Answer {
-    post(endpoint, path, json, "application/json", "none").expect("the control endpoint always answers")
+    let stream = post(endpoint, path, json, "application/json", "none");
+    answer(stream).expect("the control endpoint always answers")
 }
 
-fn post(endpoint: &str, path: &str, body: &str, content: &str, authorization: &str) -> Option<Answer> {
+fn post(endpoint: &str, path: &str, body: &str, content: &str, authorization: &str) -> TcpStream {
     let address = endpoint.strip_prefix("http://").expect("the sandbox speaks http");
     let mut stream = TcpStream::connect(address).expect("the sandbox listens");
     stream
@@ -79,6 +85,10 @@ fn post(endpoint: &str, path: &str, body: &str, content: &str, authorization: &s
     stream
         .write_all((head + body).as_bytes())
         .expect("the request is small enough for the socket");
+    stream
+}
+
+fn answer(mut stream: TcpStream) -> Option<Answer> {
     let mut bytes = Vec::new();
     // A connection cut on command may end in a reset: what counts is whether a byte came.
     let _ended = stream.read_to_end(&mut bytes);

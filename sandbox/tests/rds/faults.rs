@@ -3,7 +3,8 @@
 use sandbox::{Effect, FaultRule, Resource};
 
 use crate::{
-    client::{call, control},
+    SOON,
+    client::{call, control, sent},
     create, guide, settle, start,
 };
 
@@ -86,6 +87,23 @@ async fn an_effect_can_outlive_its_lost_answer() {
     let lost = &sandbox.calls().of("SwitchoverBlueGreenDeployment")[0];
     assert_eq!((lost.status, lost.took_effect), (None, true));
     assert_eq!(lost.params["BlueGreenDeploymentIdentifier"], id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_carried_out_though_its_sender_has_hung_up() {
+    let sandbox = start(guide()).await;
+    let id = create(&sandbox).await;
+    let action = "SwitchoverBlueGreenDeployment";
+    let late = Effect::Delay { milliseconds: 300 };
+    sandbox.rds().fail_next(action, 1, late);
+    let fields = [("BlueGreenDeploymentIdentifier", id.as_str())];
+    drop(sent(&sandbox.endpoint_url(), action, &fields));
+    settle(&sandbox, &id, "SWITCHOVER_COMPLETED").await;
+    let began = std::time::Instant::now();
+    while sandbox.calls().effects(action) == 0 && began.elapsed() < SOON {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert_eq!(sandbox.calls().effects(action), 1, "it is in the log");
 }
 
 #[tokio::test(flavor = "multi_thread")]
