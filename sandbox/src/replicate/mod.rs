@@ -25,7 +25,8 @@ use crate::roles::{Login, SERVICE_DATABASE};
 pub use switchover::{resume_writes, stop_writes};
 
 const POLL: Duration = Duration::from_millis(20);
-const RELOAD_LIMIT: Duration = Duration::from_secs(10);
+/// How long a server may take to read its configuration again, on a busy machine too.
+const RELOAD_LIMIT: Duration = Duration::from_secs(30);
 
 /// Replication of all databases from blue to green.
 #[derive(Debug, Clone)]
@@ -224,12 +225,40 @@ impl Replication {
         }
     }
 
-    /// Stops applying in one database: lag grows from now on.
+    /// Stops applying in one database: when this returns its worker is gone, and lag grows from now on.
+    ///
+    /// # Errors
+    /// Also when the worker does not end.
     pub async fn pause_apply(&self, database: &str) -> Result<()> {
-        let subscription = ident(&self.link(database)?.subscription);
-        self.green
-            .execute(database, &format!("alter subscription {subscription} disable"))
-            .await
+        let link = self.link(database)?;
+        let disable = format!("alter subscription {} disable", ident(&link.subscription));
+        self.green.execute(database, &disable).await?;
+        // By itself a worker hears of it with the next message only.
+        let end = format!(
+            "select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_subscription
+             where subname = {} and pid is not null",
+            literal(&link.subscription)
+        );
+        let active = format!(
+            "select pid from pg_catalog.pg_stat_replication where pid in
+               (select active_pid from pg_catalog.pg_replication_slots where slot_name = {})",
+            literal(&link.slot)
+        );
+        let began = Instant::now();
+        loop {
+            let workers = self.green.query("postgres", &end).await?.len();
+            if workers == 0 && self.blue.query("postgres", &active).await?.is_empty() {
+                return Ok(());
+            }
+            if began.elapsed() > switchover::SESSION_LIMIT {
+                return Err(Error::Timeout {
+                    what: format!("the apply worker of database {} to end", ident(database)),
+                    seconds: switchover::SESSION_LIMIT.as_secs(),
+                    state: self.state_of_slots().await?,
+                });
+            }
+            tokio::time::sleep(POLL).await;
+        }
     }
 
     /// Goes on applying.

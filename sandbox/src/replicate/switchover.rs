@@ -10,8 +10,8 @@ use super::{POLL, Replication, set_read_only};
 use crate::copy::{Position, sequence_positions, set_sequences};
 use crate::pg::{self, Error, Result, Server, ident, literal};
 
-/// How long ended sessions may take to be gone.
-const SESSION_LIMIT: Duration = Duration::from_secs(10);
+/// How long ended sessions may take to be gone, on a busy machine too.
+pub(super) const SESSION_LIMIT: Duration = Duration::from_secs(30);
 
 /// Makes new transactions on `server` read-only and ends all client sessions but those of the superuser. Replication
 /// goes on. A session that asks for a writing transaction by itself still gets one.
