@@ -40,7 +40,11 @@ async fn pair() -> (Proxy, TcpStream) {
     (proxy, stream)
 }
 
+/// For what must not come.
 const SOON: Duration = Duration::from_millis(300);
+
+/// For what comes, on a busy machine too.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn bytes_pass_and_are_counted() {
@@ -57,7 +61,7 @@ async fn bytes_pass_and_are_counted() {
     drop(stream);
     let began = Instant::now();
     while proxy.counters().open > 0 {
-        assert!(began.elapsed() < Duration::from_secs(5), "an end is passed on");
+        assert!(began.elapsed() < PATIENCE, "an end is passed on");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -67,17 +71,17 @@ async fn latency_is_added_each_way_and_not_for_each_message() {
     let (proxy, mut stream) = pair().await;
     proxy.set_mode(Mode::delayed(Duration::from_millis(100))).await;
     let began = Instant::now();
-    for _ in 0..10 {
+    for _ in 0..50 {
         stream.write_all(b"x").await.expect("it passes");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    let mut answer = [0; 10];
+    let mut answer = [0; 50];
     stream.read_exact(&mut answer).await.expect("it passes");
     let took = began.elapsed();
     assert!(took >= Duration::from_millis(200), "{took:?}");
     assert!(
-        took < Duration::from_millis(1500),
-        "ten at once do not wait for each other: {took:?}"
+        took < Duration::from_secs(5),
+        "one after the other they take twice as long: {took:?}"
     );
 }
 
@@ -93,10 +97,7 @@ async fn a_throttled_connection_is_slow() {
     let began = Instant::now();
     ask(&mut stream, &[7; 6000]).await.expect("it passes");
     let took = began.elapsed();
-    assert!(
-        took >= Duration::from_millis(500) && took < Duration::from_secs(3),
-        "{took:?}"
-    );
+    assert!(took >= Duration::from_millis(500) && took < PATIENCE, "{took:?}");
 }
 
 #[tokio::test]
@@ -134,7 +135,7 @@ async fn cut_connections_end_with_a_reset_and_new_ones_reach_the_new_target() {
     let _stream = TcpStream::connect(proxy.addr())
         .await
         .expect("the address is the same");
-    timeout(SOON * 10, quiet.accept())
+    timeout(PATIENCE, quiet.accept())
         .await
         .expect("it arrives there")
         .expect("it is accepted");
@@ -159,7 +160,7 @@ async fn a_half_closed_connection_ends_for_the_client_only() {
     ask(&mut stream, b"x").await.expect("it passes");
     proxy.set_mode(Mode::HalfClosed).await;
     let mut buffer = [0; 1];
-    let length = timeout(SOON * 10, stream.read(&mut buffer))
+    let length = timeout(PATIENCE, stream.read(&mut buffer))
         .await
         .expect("at once")
         .expect("orderly");
@@ -171,10 +172,7 @@ async fn a_half_closed_connection_ends_for_the_client_only() {
         .expect("the client's has not");
     let began = Instant::now();
     while proxy.counters().from_servers < before + 11 {
-        assert!(
-            began.elapsed() < Duration::from_secs(5),
-            "the server answers, into the void"
-        );
+        assert!(began.elapsed() < PATIENCE, "the server answers, into the void");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -190,7 +188,7 @@ async fn an_unreachable_target_cuts_the_client() {
     let mut stream = TcpStream::connect(proxy.addr())
         .await
         .expect("the proxy itself is open");
-    timeout(SOON * 10, stream.read_u8())
+    timeout(PATIENCE, stream.read_u8())
         .await
         .expect("at once")
         .expect_err("there is nobody behind it");
