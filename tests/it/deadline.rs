@@ -17,10 +17,10 @@ use crate::{
     support::{ASKING_AWS, PASSWORD, checking_role, stub},
 };
 
-/// `--deadline` in these tests.
-const LIMIT: &str = "2s";
-/// The same, with time for a busy machine; far below every other limit (15 s for a login, 20 s for a call).
-const MOST: Duration = Duration::from_secs(10);
+/// `--deadline` in these tests: a busy machine needs some of it to come to where it is to be stopped.
+const LIMIT: &str = "4s";
+/// The same, with time for a busy machine; below every other limit (15 s for a login, 20 s for a call).
+const MOST: Duration = Duration::from_secs(14);
 
 /// Runs the binary, which must come to its end in time, and say why it ended where it did.
 fn timely(args: &[&str], env: &[(&str, &str)]) -> Ran {
@@ -33,7 +33,7 @@ fn timely(args: &[&str], env: &[(&str, &str)]) -> Ran {
     assert!(took < MOST, "{took:?} for {args:?}: {}", ran.stderr);
     let said = format!("{}{}", ran.stdout, ran.stderr);
     let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(said.contains("the deadline of 2 s passed"), "{args:?}: {said}");
+    assert!(said.contains("the deadline of 4 s passed"), "{args:?}: {said}");
     ran
 }
 

@@ -456,6 +456,8 @@ mod messages {
         let said = Arc::clone(&current);
         let login = hello().len();
         std::thread::spawn(move || {
+            // What is right is first, and is not answered before it is asked, however long that takes.
+            let mut patience = Duration::from_secs(2);
             for mut stream in listener.incoming().flatten() {
                 let bytes: Vec<u8> = said.lock().expect("not poisoned").clone();
                 let (first, then) = bytes.split_at(login.min(bytes.len()));
@@ -463,7 +465,8 @@ mod messages {
                 // One who hangs up is as good as one who answers.
                 let _startup = stream.read(&mut heard);
                 let _sent = stream.write_all(first);
-                let _waits = stream.set_read_timeout(Some(Duration::from_millis(5)));
+                let _waits = stream.set_read_timeout(Some(patience));
+                patience = Duration::from_millis(5);
                 let _question = stream.read(&mut heard);
                 let _sent = stream.write_all(then);
                 let _ends = stream.shutdown(Shutdown::Write);

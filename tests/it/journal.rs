@@ -109,7 +109,7 @@ fn folder() -> tempfile::TempDir {
 /// Opens a journal whose process has died. A child that another test starts holds a copy of the lock's file until it
 /// becomes another program, for an instant.
 pub(crate) fn taken_up(path: &std::path::Path) -> (Journal, greenlight::switchover::journal::Log) {
-    for _ in 0..200 {
+    for _ in 0..12_000 {
         match Journal::open(path, &actor()) {
             Ok(opened) => return opened,
             Err(JournalError::Locked(_)) => std::thread::sleep(std::time::Duration::from_millis(5)),

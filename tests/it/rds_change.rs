@@ -37,7 +37,7 @@ async fn ready() -> (Sandbox, String) {
         .expect("it")
         .blue_green_deployment_identifier();
     let id = id.expect("an id").to_owned();
-    let there = sandbox.rds().until(Duration::from_secs(20), |account| {
+    let there = sandbox.rds().until(Duration::from_secs(60), |account| {
         account.deployments.values().all(|d| d.status == "AVAILABLE")
     });
     assert!(there.await, "the deployment is made");
@@ -72,7 +72,7 @@ pub(crate) async fn config(url: &str, credentials: SharedCredentialsProvider) ->
 
 async fn submit(sandbox: &Sandbox, id: &str) -> Changed<Output> {
     let config = config(&sandbox.endpoint_url(), credentials()).await;
-    let changes = Changes::new(&config, "eu-west-1").within(Duration::from_secs(5));
+    let changes = Changes::new(&config, "eu-west-1").within(Duration::from_secs(60));
     changes.switchover(id, SignedDuration::from_secs(300)).await
 }
 
@@ -167,7 +167,7 @@ async fn server<F: Future<Output = ()> + Send>(
 
 async fn submit_to(url: &str) -> Changed<Output> {
     let config = config(url, credentials()).await;
-    let changes = Changes::new(&config, "eu-west-1").within(Duration::from_secs(20));
+    let changes = Changes::new(&config, "eu-west-1").within(Duration::from_secs(60));
     changes
         .switchover("bgd-0123456789abcdef", SignedDuration::from_secs(300))
         .await

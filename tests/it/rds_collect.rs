@@ -257,7 +257,7 @@ async fn switch(sandbox: &Sandbox, wanted: &str) {
         .expect("accepted");
     let ended = |account: &sandbox::account::Account| account.deployments[&id].status == wanted;
     assert!(
-        sandbox.rds().until(Duration::from_secs(10), ended).await,
+        sandbox.rds().until(Duration::from_secs(60), ended).await,
         "{wanted}"
     );
 }
@@ -316,7 +316,7 @@ async fn a_switchover_that_was_rolled_back_shows_in_the_members() {
             .iter()
             .any(|m| m.status.as_deref() == Some("SWITCHOVER_FAILED"))
     };
-    assert!(sandbox.rds().until(Duration::from_secs(10), failed).await);
+    assert!(sandbox.rds().until(Duration::from_secs(60), failed).await);
     let collected = read(&sandbox, cluster("main-cluster")).await;
     let deployment = collected
         .facts

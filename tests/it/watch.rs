@@ -11,6 +11,9 @@ use serde_json::Value;
 
 use crate::cli::{Ran, greenlight};
 
+/// Longer than anything here takes, on a busy machine too.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 fn ready() -> Scenario {
     let mut scenario = Scenario::load("guide-ready").expect("built in");
     scenario.cluster[0].load = None;
@@ -176,7 +179,7 @@ fn what_is_lost_is_said_and_survived() {
     let begun = Instant::now();
     let status = beside.child.wait().expect("it ends");
     assert_eq!(status.code(), Some(130));
-    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(begun.elapsed() < PATIENCE);
 }
 
 /// A deployment that is being made: green comes while it is watched, and its lag is seen then.
@@ -217,15 +220,14 @@ fn green_is_found_when_it_comes() {
     ];
     let mut beside = Beside::start(&sandbox, &args);
     beside.until(|e| e["event"] == "status" && e["status"] == "PROVISIONING");
-    for _ in 0..200 {
+    let begun = Instant::now();
+    while sandbox
+        .rds()
+        .deployment("main-to-14")
+        .is_none_or(|d| d.status != "AVAILABLE")
+    {
+        assert!(begun.elapsed() < PATIENCE, "green is never made");
         sandbox.rds().advance(1);
-        if sandbox
-            .rds()
-            .deployment("main-to-14")
-            .is_some_and(|d| d.status == "AVAILABLE")
-        {
-            break;
-        }
         std::thread::sleep(Duration::from_millis(50));
     }
     beside.until(|e| e["event"] == "task" && e["status"] == "COMPLETED");

@@ -14,8 +14,8 @@ use tokio::{
 
 use super::*;
 
-/// All limits of [`impatient`] together, and time for a busy machine.
-const DEADLINE: Duration = Duration::from_secs(5);
+/// All limits of [`impatient`] together, and time for a busy machine; less than any limit of [`toward`].
+const DEADLINE: Duration = Duration::from_secs(8);
 
 /// A listener whose every connection is handled by `handle`.
 async fn peer<F: Future<Output = Option<()>> + Send + 'static>(
@@ -31,6 +31,7 @@ async fn peer<F: Future<Output = Option<()>> + Send + 'static>(
     address
 }
 
+/// To a peer that answers, however long a busy machine takes for it.
 fn toward(address: SocketAddr, mode: TlsMode) -> ConnectSpec {
     let spec = ConnectSpec::new(
         "blue.example",
@@ -39,7 +40,14 @@ fn toward(address: SocketAddr, mode: TlsMode) -> ConnectSpec {
         with_password("me", PLANTED),
         bundled(mode),
     );
-    impatient(spec.through(address.ip().to_string(), address.port()))
+    let mut spec = spec.through(address.ip().to_string(), address.port());
+    spec.timeouts = Timeouts::within(Duration::from_secs(20));
+    spec
+}
+
+/// To a peer that is never going to answer.
+fn in_vain(address: SocketAddr, mode: TlsMode) -> ConnectSpec {
+    impatient(toward(address, mode))
 }
 
 async fn timely_refusal(spec: &ConnectSpec) -> ConnectError {
@@ -93,7 +101,7 @@ async fn silence_ends_at_the_step_it_is_met() {
         (TlsMode::VerifyFull, Phase::TlsRequest),
         (TlsMode::Disable, Phase::Login),
     ] {
-        let error = timely_refusal(&toward(proxy.addr(), mode)).await;
+        let error = timely_refusal(&in_vain(proxy.addr(), mode)).await;
         assert_eq!(
             *error.cause,
             Cause::Timeout {
@@ -104,9 +112,11 @@ async fn silence_ends_at_the_step_it_is_met() {
         );
         assert!(error.cause.is_transient());
     }
-    let yes = answering(b"S".to_vec()).await;
-    let error = timely_refusal(&toward(yes, TlsMode::VerifyFull)).await;
-    let after = Duration::from_millis(300);
+    // Time for the yes.
+    let mut yes = toward(answering(b"S".to_vec()).await, TlsMode::VerifyFull);
+    let after = Duration::from_secs(1);
+    yes.timeouts.tls = after;
+    let error = timely_refusal(&yes).await;
     assert_eq!(
         *error.cause,
         Cause::Timeout {
@@ -116,7 +126,7 @@ async fn silence_ends_at_the_step_it_is_met() {
         "{error}"
     );
 
-    let mut slow = toward(proxy.addr(), TlsMode::Disable);
+    let mut slow = in_vain(proxy.addr(), TlsMode::Disable);
     slow.timeouts.login = Duration::from_secs(60);
     let error = timely_refusal(&slow).await;
     let after = Duration::from_millis(900);
@@ -145,7 +155,7 @@ async fn a_full_queue_is_silence_too() {
     for _ in 0..4 {
         queue.push(tokio::time::timeout(Duration::from_millis(50), TcpStream::connect(address)).await);
     }
-    let error = timely_refusal(&toward(address, TlsMode::VerifyFull)).await;
+    let error = timely_refusal(&in_vain(address, TlsMode::VerifyFull)).await;
     let after = Duration::from_millis(300);
     assert_eq!(
         *error.cause,
@@ -271,7 +281,7 @@ async fn a_dripping_server_ends_in_the_limit() {
         }
     })
     .await;
-    let error = timely_refusal(&toward(address, TlsMode::Disable)).await;
+    let error = timely_refusal(&in_vain(address, TlsMode::Disable)).await;
     assert_eq!(error.cause.code(), "timeout", "{error}");
 }
 
@@ -428,9 +438,7 @@ async fn rds_proxy_gets_its_settings_after_the_login() {
         )),
     })
     .await;
-    let mut spec = toward(address, TlsMode::Disable);
-    spec.timeouts = Timeouts::default();
-    let session = session(&spec).await;
+    let session = session(&toward(address, TlsMode::Disable)).await;
     assert_eq!(session.settings_sent, SettingsSent::AfterLogin);
     let read_only = value(&session, "select current_setting('transaction_read_only')").await;
     assert_eq!(read_only.as_deref(), Some("on"));
@@ -456,9 +464,7 @@ async fn a_pooler_that_drops_settings_in_silence_is_found_out() {
             Ok(without_options(&packet).unwrap_or(packet))
         })
         .await;
-        let mut spec = toward(address, TlsMode::Disable);
-        spec.timeouts = Timeouts::default();
-        let error = timely_refusal(&spec).await;
+        let error = timely_refusal(&toward(address, TlsMode::Disable)).await;
         assert_eq!(*error.cause, Cause::SettingsLost, "{error}");
         assert!(
             error.to_string().contains("connect to the server itself"),

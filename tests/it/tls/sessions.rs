@@ -7,6 +7,9 @@ use super::{certificates::Authority, *};
 
 const NAME: &str = "blue.example";
 
+/// How often it is looked for what comes, each 20 ms: a minute, on a busy machine too.
+const LOOKS: usize = 3000;
+
 const SETTINGS: [(&str, &str); 8] = [
     ("default_transaction_read_only", "on"),
     ("statement_timeout", "1234ms"),
@@ -166,7 +169,7 @@ async fn a_session_that_the_server_ends_says_why() {
         .simple_query("select 1")
         .await
         .expect_err("it is gone");
-    for _ in 0..50 {
+    for _ in 0..LOOKS {
         if session.ended_because().is_some() {
             break;
         }
@@ -197,7 +200,7 @@ async fn dropping_a_session_closes_it() {
         Some("1")
     );
     drop(session);
-    for _ in 0..50 {
+    for _ in 0..LOOKS {
         if server
             .value("postgres", count)
             .await
