@@ -5,7 +5,7 @@ use super::{
     plane::{Plane, answer, value},
 };
 use crate::{
-    model::{Replication, Side},
+    model::{Replication, ResourceKind, Side},
     verdict::{Finding, Judgement, Level, Verdict},
 };
 
@@ -24,7 +24,7 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
             judgement.unseen(&replica.id, "its parameter group is not known");
             continue;
         };
-        let parameters = plane.existing_group(&format!("instance:{}", group.name))?;
+        let parameters = plane.existing_group(&ResourceKind::Instance.group_key(&group.name))?;
         let Some(delay) = value(parameters, NAME).filter(|delay| *delay != "0") else {
             continue;
         };

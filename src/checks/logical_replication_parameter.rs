@@ -5,7 +5,7 @@ use super::{
     plane::{Plane, answer, bare, is_default_group, is_on, value},
 };
 use crate::{
-    model::Side,
+    model::{Side, aws_cli},
     verdict::{Finding, Judgement, Verdict},
 };
 
@@ -26,15 +26,13 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
     if is_default_group(&key) {
         let family = name.trim_start_matches("default.");
         let own = format!("{}-{family}", blue.id());
-        let (kind, option) = match plane.group_kind() {
-            "cluster" => ("db-cluster-parameter-group", "--db-cluster-parameter-group-name"),
-            _ => ("db-parameter-group", "--db-parameter-group-name"),
-        };
+        let kind = plane.group_kind();
+        let parameter_group = kind.group();
         let create = plane.aws(format!(
-            "create-{kind} {option} {own} --db-parameter-group-family {family} --description '{own}'"
+            "create-{parameter_group} --{parameter_group}-name {own} --db-parameter-group-family {family} --description '{own}'"
         ));
-        let set = plane.set_parameter(&format!("{}:{own}", plane.group_kind()), NAME, "1", "pending-reboot");
-        let give = plane.modify(blue, &format!("{option} {own} --apply-immediately"));
+        let set = plane.set_parameter(&kind.group_key(&own), NAME, "1", "pending-reboot");
+        let give = plane.aws(aws_cli::attach_group(kind, blue.id(), &own));
         judgement.find(
             Finding::new(
                 name,

@@ -2,11 +2,11 @@
 
 use super::{
     Ctx,
-    plane::{Plane, TargetGroup, answer, bare, is_default_group, is_on, is_set, same_value},
+    plane::{Plane, TargetGroup, answer, is_default_group, is_on, is_set, same_value},
 };
 use crate::{
     facts::rds::{ParameterGroup, Topology},
-    model::{Engine, Replication, Side},
+    model::{Engine, Replication, ResourceKind, Side},
     verdict::{Finding, Judgement, Level, Verdict},
 };
 
@@ -125,11 +125,8 @@ fn weigh(ctx: &Ctx<'_>, plane: Plane<'_>, judgement: &mut Judgement, side: Side,
         if value.trim().is_empty() || !(rule.harms)(value) {
             continue;
         }
-        let name = bare(key);
-        let call = match key.starts_with("cluster:") {
-            true => "reset-db-cluster-parameter-group --db-cluster-parameter-group-name",
-            false => "reset-db-parameter-group --db-parameter-group-name",
-        };
+        let (kind, name) = ResourceKind::of_group(key);
+        let group = kind.group();
         let apply = match parameter.apply_type.as_deref() {
             Some("dynamic") => "immediate",
             _ => "pending-reboot",
@@ -142,7 +139,7 @@ fn weigh(ctx: &Ctx<'_>, plane: Plane<'_>, judgement: &mut Judgement, side: Side,
             .on(Side::Rds)
             .at(rule.level)
             .fix(plane.aws(format!(
-                "{call} {name} --parameters ParameterName={},ApplyMethod={apply}",
+                "reset-{group} --{group}-name {name} --parameters ParameterName={},ApplyMethod={apply}",
                 rule.name
             )))
             .evidence("parameter group", name),

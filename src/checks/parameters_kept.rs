@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     facts::rds::ParameterGroup,
-    model::{Phase, Side},
+    model::{Phase, ResourceKind, Side},
     verdict::{Finding, Judgement, Level, Verdict},
 };
 
@@ -65,7 +65,8 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
                 judgement.unseen(&instance.id, "its parameter group is not known");
                 continue;
             };
-            let keys = (format!("instance:{}", own.name), format!("instance:{}", others.name));
+            let key = |group: &str| ResourceKind::Instance.group_key(group);
+            let keys = (key(&own.name), key(&others.name));
             if keys.0 != keys.1 && seen.insert(keys.clone()) {
                 let (from, to) = (plane.existing_group(&keys.0)?, plane.existing_group(&keys.1)?);
                 compare(&plane, &mut judgement, "instance/", from, &keys.1, to);

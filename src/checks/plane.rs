@@ -7,7 +7,10 @@ use crate::{
         Fact, Why,
         rds::{Deployment, Instance, Parameter, ParameterGroup, RdsFacts, Topology},
     },
-    model::{Arn, Engine, PgVersion, Phase},
+    model::{
+        Arn, PgVersion, Phase, ResourceKind,
+        aws_cli::{self, Assignment},
+    },
     verdict::Verdict,
 };
 
@@ -58,7 +61,7 @@ pub(crate) fn is_default_group(name: &str) -> bool {
 
 /// A group's name without `cluster:` or `instance:`.
 pub(crate) fn bare(key: &str) -> &str {
-    key.split_once(':').map_or(key, |(_, name)| name)
+    ResourceKind::of_group(key).1
 }
 
 impl<'a> Plane<'a> {
@@ -130,12 +133,9 @@ impl<'a> Plane<'a> {
             .ok_or_else(|| Verdict::unknown("rds.blue", "its parameter group is not known"))
     }
 
-    /// `cluster` or `instance`: the kind of group that holds the settings.
-    pub(super) fn group_kind(self) -> &'static str {
-        match self.ctx.situation.engine {
-            Engine::Aurora => "cluster",
-            _ => "instance",
-        }
+    /// The kind of group that holds the settings.
+    pub(super) fn group_kind(self) -> ResourceKind {
+        self.ctx.situation.engine.resource_kind()
     }
 
     /// Whether the major version changes; the verdict to return where the target is not known.
@@ -170,15 +170,15 @@ impl<'a> Plane<'a> {
                 .ok_or_else(|| Verdict::unknown("rds.green", "its parameter group is not known"));
         }
         if let Some(name) = &self.ctx.facts.request.target_parameter_group {
-            return Ok(TargetGroup::Named(format!("{}:{name}", self.group_kind())));
+            return Ok(TargetGroup::Named(self.group_kind().group_key(name)));
         }
         if !self.major_upgrade()? {
             return Ok(TargetGroup::Blue(self.blue_group_key()?));
         }
         let family = self.target_family()?;
-        Ok(TargetGroup::Default(
-            family.map(|family| format!("{}:default.{family}", self.group_kind())),
-        ))
+        Ok(TargetGroup::Default(family.map(|family| {
+            self.group_kind().group_key(&format!("default.{family}"))
+        })))
     }
 
     /// The parameters that green has or is to have; the verdict to return where they are not known.
@@ -209,37 +209,27 @@ impl<'a> Plane<'a> {
 
     /// The command that sets one parameter of a group. `pending-reboot` goes with static parameters.
     pub(super) fn set_parameter(self, key: &str, name: &str, value: &str, apply: &str) -> String {
-        let (call, option) = match key.starts_with("cluster:") {
-            true => (
-                "modify-db-cluster-parameter-group",
-                "--db-cluster-parameter-group-name",
-            ),
-            false => ("modify-db-parameter-group", "--db-parameter-group-name"),
-        };
-        self.aws(format!(
-            "{call} {option} {} --parameters '[{{\"ParameterName\":\"{name}\",\"ParameterValue\":\"{value}\",\
-             \"ApplyMethod\":\"{apply}\"}}]'",
-            bare(key)
+        let (kind, group) = ResourceKind::of_group(key);
+        let waits = apply == "pending-reboot";
+        self.aws(aws_cli::set_values(
+            kind,
+            group,
+            [Assignment { name, value, waits }],
         ))
     }
 
     /// The command that changes a cluster or, on RDS, an instance.
     pub(super) fn modify(self, topology: &Topology, options: &str) -> String {
-        match &topology.cluster {
-            Some(cluster) => self.aws(format!(
-                "modify-db-cluster --db-cluster-identifier {} {options}",
-                cluster.id
-            )),
-            None => self.aws(format!(
-                "modify-db-instance --db-instance-identifier {} {options}",
-                topology.id()
-            )),
-        }
+        let thing = topology.kind().thing();
+        self.aws(format!(
+            "modify-{thing} --{thing}-identifier {} {options}",
+            topology.id()
+        ))
     }
 
     /// The command that restarts an instance.
     pub(super) fn reboot(self, instance: &str) -> String {
-        self.aws(format!("reboot-db-instance --db-instance-identifier {instance}"))
+        self.aws(aws_cli::reboot(instance))
     }
 
     /// The command that deletes the deployment with its green side, so that it can be made again.
@@ -349,7 +339,7 @@ impl<'a> Plane<'a> {
                 "RDS names no writer or not its parameter group, which may set other values than the cluster's",
             )
         })?;
-        Ok(format!("instance:{}", group.name))
+        Ok(ResourceKind::Instance.group_key(&group.name))
     }
 
     /// The same for what green has or is to have.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::Ctx;
 use crate::{
     facts::Why,
-    model::Side,
+    model::{ResourceKind, Side},
     verdict::{Finding, Judgement, Level, Verdict},
 };
 
@@ -32,12 +32,12 @@ fn groups(ctx: &Ctx<'_>, judgement: &mut Judgement) {
     let cluster = green
         .cluster
         .iter()
-        .map(|c| format!("cluster:{}", c.parameter_group));
+        .map(|c| ResourceKind::Cluster.group_key(&c.parameter_group));
     let instances = green
         .instances
         .iter()
         .flat_map(|i| &i.parameter_groups)
-        .map(|g| format!("instance:{}", g.name));
+        .map(|g| ResourceKind::Instance.group_key(&g.name));
     let mut keys: Vec<String> = cluster.chain(instances).collect();
     keys.sort();
     keys.dedup();

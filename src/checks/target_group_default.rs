@@ -5,7 +5,7 @@ use super::{
     plane::{Plane, TargetGroup, answer, bare},
 };
 use crate::{
-    model::Side,
+    model::{Side, aws_cli},
     verdict::{Finding, Judgement, Verdict},
 };
 
@@ -26,14 +26,11 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
             TargetGroup::Named(_) => format!("{name} was named for green, which nobody can change"),
             _ => format!("no parameter group was named for green, so it takes {name}"),
         };
-        let kind = match plane.group_kind() {
-            "cluster" => "db-cluster-parameter-group",
-            _ => "db-parameter-group",
-        };
-        let fix = plane.aws(format!(
-            "create-{kind} --{kind}-name {}-{family} --db-parameter-group-family {family} --description 'green of {}'",
-            blue.id(),
-            blue.id(),
+        let fix = plane.aws(aws_cli::make_group(
+            plane.group_kind(),
+            &format!("{}-{family}", blue.id()),
+            &family,
+            &format!("green of {}", blue.id()),
         ));
         judgement.find(Finding::new(name, message).on(Side::Rds).fix(fix));
     }

@@ -5,7 +5,7 @@ use super::{
     plane::{Plane, TargetGroup, answer, bare},
 };
 use crate::{
-    model::{Engine, Side},
+    model::{Side, aws_cli},
     verdict::{Finding, Judgement, Verdict},
 };
 
@@ -30,27 +30,22 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
     // A version that the API does not list still belongs to the family of its major.
     let family = match plane.target_family()? {
         Some(family) => family.to_owned(),
-        None => match ctx.situation.engine {
-            Engine::Aurora => format!("aurora-postgresql{}", target.major),
-            _ => format!("postgres{}", target.major),
-        },
+        None => ctx.situation.engine.family(target.major),
     };
-    let fix = match plane.group_kind() {
-        "cluster" => plane.aws(format!(
-            "create-db-cluster-parameter-group --db-cluster-parameter-group-name {name}-{family} \
-             --db-parameter-group-family {family} --description 'green of {name}'"
-        )),
-        _ => plane.aws(format!(
-            "create-db-parameter-group --db-parameter-group-name {name}-{family} \
-             --db-parameter-group-family {family} --description 'green of {name}'"
-        )),
+    let make = |group: &str| {
+        plane.aws(aws_cli::make_group(
+            plane.group_kind(),
+            group,
+            &family,
+            &format!("green of {name}"),
+        ))
     };
     let mut judgement = Judgement::new();
     match plane.group(&key)? {
         None => judgement.find(
             Finding::new(name, format!("parameter group {name} does not exist"))
                 .on(Side::Rds)
-                .fix(fix.replace(&format!("{name}-{family}"), name)),
+                .fix(make(name)),
         ),
         Some(group) => match &group.family {
             None => judgement.unseen(format!("rds.parameter_groups.{key}"), "the API gave no family"),
@@ -61,7 +56,7 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
                     format!("parameter group {name} is of family {is}, but {target} needs {family}"),
                 )
                 .on(Side::Rds)
-                .fix(fix)
+                .fix(make(&format!("{name}-{family}")))
                 .evidence("family", is.as_str())
                 .evidence("needed", family.as_str()),
             ),

@@ -112,16 +112,18 @@ async fn family(
     world: &World,
 ) -> Result<Option<String>, Failure> {
     let Some(target) = target else { return Ok(None) };
-    let family = format!("{}{}", engine.api_name().unwrap_or("postgres"), target.major);
-    let of_cluster = facts.blue.known().is_some_and(|blue| blue.cluster.is_some());
-    let kind = if of_cluster { "cluster" } else { "instance" };
-    let key = format!("{kind}:default.{family}");
+    let family = engine.family(target.major);
+    let kind = facts
+        .blue
+        .known()
+        .map_or(engine.resource_kind(), |blue| blue.kind());
+    let key = kind.group_key(&format!("default.{family}"));
     let there = facts.parameter_groups.get(&key).and_then(Fact::known);
     if args.target_parameter_group.is_some() || there.is_some_and(Option::is_some) {
         return Ok(None);
     }
     let (sdk, _) = target::aws_config(&args.aws, world).await?;
-    let asked = rds::family_defaults(&sdk, &facts.region, &family, of_cluster);
+    let asked = rds::family_defaults(&sdk, &facts.region, &family, kind);
     Ok(match target::in_time(&args.databases, asked).await {
         Ok(group) => {
             facts.parameter_groups.insert(key, Fact::Known(Some(group)));

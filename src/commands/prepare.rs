@@ -153,26 +153,22 @@ impl<'a> Tools<'a> {
     /// Reads the groups that an earlier run may have made, and the default of the target's family.
     async fn groups(&self, facts: &mut Facts) -> Result<(), Failure> {
         let target = self.args.target_version;
-        let engine = facts.engine.api_name().unwrap_or("postgres");
+        let engine = facts.engine;
         let Fact::Known(rds) = &mut facts.rds else {
             return Ok(());
         };
         let Some(blue) = rds.blue.known() else {
             return Ok(());
         };
-        let kind = if blue.cluster.is_some() {
-            prepare::Kind::Cluster
-        } else {
-            prepare::Kind::Instance
-        };
-        let family = |version: PgVersion| format!("{engine}{}", version.major);
+        let kind = blue.kind();
+        let family = |version: PgVersion| engine.family(version.major);
         let own = blue
             .engine_version()
             .map(|v| plan::own_group(blue.id(), &family(v)));
         let target_group = target.map(|v| plan::target_group(blue.id(), v));
         let default = target.map(|v| format!("default.{}", family(v)));
         for name in [own, target_group, default].into_iter().flatten() {
-            let key = kind.key(&name);
+            let key = kind.group_key(&name);
             if let std::collections::btree_map::Entry::Vacant(place) = rds.parameter_groups.entry(key.clone())
             {
                 let group = self

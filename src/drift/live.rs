@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    facts::rds::{ParameterGroup, RdsFacts, Topology},
-    model::DeploymentStatus,
+    facts::rds::{RdsFacts, Topology},
+    model::{DeploymentStatus, ResourceKind},
 };
 
 /// Production: green once it is switched over, blue before and without a deployment.
@@ -25,18 +25,9 @@ pub(super) fn tags(topology: &Topology) -> Option<&BTreeMap<String, String>> {
     }
 }
 
-/// A parameter group by kind (`cluster`, `instance`) and name, where it was read.
-pub(super) fn group<'a>(facts: &'a RdsFacts, kind: &str, name: &str) -> Option<&'a ParameterGroup> {
-    facts
-        .parameter_groups
-        .get(&format!("{kind}:{name}"))?
-        .known()?
-        .as_ref()
-}
-
 /// A group's family: as it was read, or as a default group's name tells it.
-pub(super) fn family(facts: &RdsFacts, kind: &str, name: &str) -> Option<String> {
-    let read = group(facts, kind, name).and_then(|g| g.family.clone());
+pub(super) fn family(facts: &RdsFacts, kind: ResourceKind, name: &str) -> Option<String> {
+    let read = facts.group(kind, name).and_then(|g| g.family.clone());
     read.or_else(|| name.strip_prefix("default.").map(str::to_owned))
 }
 

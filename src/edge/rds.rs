@@ -34,7 +34,7 @@ use crate::{
         Fact, Request, Why,
         rds::{Deployment, Instance, ParameterGroup, RdsFacts, Topology},
     },
-    model::{Arn, DeploymentStatus, Engine, PgVersion},
+    model::{Arn, DeploymentStatus, Engine, PgVersion, ResourceKind},
 };
 use error::Failed;
 use read::{Reader, fact};
@@ -122,10 +122,10 @@ pub async fn family_defaults(
     config: &SdkConfig,
     region: &str,
     family: &str,
-    of_cluster: bool,
+    kind: ResourceKind,
 ) -> Result<ParameterGroup, String> {
     let reader = Reader::new(client(config, region));
-    match fact(reader.family_defaults(family, of_cluster).await) {
+    match fact(reader.family_defaults(family, kind).await) {
         Fact::Known(values) => Ok(convert::parameter_group(
             format!("default.{family}"),
             Some(family.to_owned()),

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Fact;
-use crate::model::{Arn, DeploymentStatus, MemberStatus, PgVersion};
+use crate::model::{Arn, DeploymentStatus, MemberStatus, PgVersion, ResourceKind};
 
 /// The control plane.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -534,6 +534,14 @@ impl Topology {
         self.instances.len().saturating_sub(1)
     }
 
+    /// Whether it is a cluster, or an instance with its replicas.
+    pub fn kind(&self) -> ResourceKind {
+        match self.cluster {
+            Some(_) => ResourceKind::Cluster,
+            None => ResourceKind::Instance,
+        }
+    }
+
     /// The cluster's or the instance's name.
     pub fn id(&self) -> &str {
         match &self.cluster {
@@ -561,16 +569,24 @@ impl Topology {
 }
 
 impl RdsFacts {
+    /// A parameter group, where it was read and is there.
+    pub fn group(&self, kind: ResourceKind, name: &str) -> Option<&ParameterGroup> {
+        self.parameter_groups
+            .get(&kind.group_key(name))?
+            .known()?
+            .as_ref()
+    }
+
     /// The group that blue's settings come from: the cluster's, or the instance's.
     pub fn group_key(topology: &Topology) -> Option<String> {
         match &topology.cluster {
-            Some(cluster) => Some(format!("cluster:{}", cluster.parameter_group)),
+            Some(cluster) => Some(ResourceKind::Cluster.group_key(&cluster.parameter_group)),
             None => topology
                 .instances
                 .first()?
                 .parameter_groups
                 .first()
-                .map(|g| format!("instance:{}", g.name)),
+                .map(|g| ResourceKind::Instance.group_key(&g.name)),
         }
     }
 }

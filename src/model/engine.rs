@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::PgVersion;
+use super::{PgVersion, ResourceKind};
 
 /// The engine behind the endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -35,6 +35,19 @@ impl Engine {
             Self::Rds => Some("postgres"),
             Self::Postgres => None,
         }
+    }
+
+    /// What parameter groups and settings are of: Aurora's clusters, everything else's instances.
+    pub fn resource_kind(self) -> ResourceKind {
+        match self {
+            Self::Aurora => ResourceKind::Cluster,
+            Self::Rds | Self::Postgres => ResourceKind::Instance,
+        }
+    }
+
+    /// The parameter group family of a major version, from 10 on: `aurora-postgresql16`, `postgres16`.
+    pub fn family(self, major: u16) -> String {
+        format!("{}{major}", self.api_name().unwrap_or("postgres"))
     }
 }
 

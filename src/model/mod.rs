@@ -1,11 +1,13 @@
 //! The vocabulary: versions, LSNs, sides, statuses, names. Pure, small, and used everywhere.
 
+pub(crate) mod aws_cli;
 mod count;
 mod encoding;
 mod engine;
 mod lsn;
 pub mod masking;
 mod names;
+mod resource;
 pub mod secret;
 pub(crate) mod shell;
 pub mod shown;
@@ -19,6 +21,7 @@ pub use encoding::{hex, percent_encoded};
 pub use engine::{Engine, Replication};
 pub use lsn::Lsn;
 pub use names::{Arn, BadArn, quote_ident, quote_literal};
+pub use resource::ResourceKind;
 pub use side::{Phase, Side};
 pub use size::size;
 pub use status::{DeploymentStatus, MemberStatus};

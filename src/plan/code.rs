@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use serde_json::{Value, json};
 
 use super::{Carried, Groups, Plan};
-use crate::model::{Engine, PgVersion};
+use crate::model::{Engine, PgVersion, ResourceKind};
 
 /// The languages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl<'a> Upgrade<'a> {
             groups,
             values: set.map(|v| (v.name.as_str(), v.value.as_str())).collect(),
             description: format!("For the upgrade to {}", plan.target()),
-            of_cluster: groups.kind == "cluster",
+            of_cluster: groups.kind == ResourceKind::Cluster,
         }
     }
 

@@ -8,7 +8,7 @@ use super::{Order, limits};
 use crate::{
     checks::entries,
     facts::rds::{Parameter, ParameterGroup, RdsFacts, Topology},
-    model::{Engine, PgVersion, Replication},
+    model::{Engine, PgVersion, Replication, ResourceKind},
 };
 
 /// What becomes of a value that was set on blue's group.
@@ -57,8 +57,8 @@ pub struct Need {
 /// Blue's group and green's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Groups {
-    /// `cluster` or `instance`.
-    pub kind: &'static str,
+    /// Of what they are.
+    pub kind: ResourceKind,
     /// Blue's.
     pub source: String,
     /// Green's: the one that was named, blue's own within a family, or the one to make.
@@ -112,20 +112,11 @@ pub(super) fn groups(
     order: &Order,
     replication: Replication,
 ) -> Groups {
-    let kind = if blue.cluster.is_some() {
-        "cluster"
-    } else {
-        "instance"
-    };
+    let kind = blue.kind();
     let key = RdsFacts::group_key(blue).unwrap_or_default();
-    let source = key.split_once(':').map_or("", |(_, name)| name).to_owned();
-    let family = format!("{}{}", engine.api_name().unwrap_or("postgres"), target.major);
-    let read = |name: &str| {
-        facts
-            .parameter_groups
-            .get(&format!("{kind}:{name}"))
-            .and_then(|g| g.known()?.as_ref())
-    };
+    let source = ResourceKind::of_group(&key).1.to_owned();
+    let family = engine.family(target.major);
+    let read = |name: &str| facts.group(kind, name);
     let same_family = blue.engine_version().is_some_and(|v| v.major == target.major);
     let (name, make) = match (&order.group, same_family) {
         (Some(name), _) => (name.clone(), false),

@@ -1,13 +1,14 @@
 //! The calls that a preparation comes down to, in order, and each as an AWS CLI command.
 
-use serde_json::json;
-
-use super::{GroupWork, Kind, Preparation};
-use crate::{facts::rds::RdsFacts, model::shell::quote};
-
-/// Parameters of one call: RDS takes at most twenty.
-/// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBClusterParameterGroup.html>
-const AT_ONCE: usize = 20;
+use super::{GroupWork, Preparation};
+use crate::{
+    facts::rds::RdsFacts,
+    model::{
+        ResourceKind,
+        aws_cli::{self, Assignment, PARAMETERS_AT_ONCE},
+        shell::quote,
+    },
+};
 
 /// One call that changes something. Each can be repeated without harm, but for a reboot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub enum Action {
     /// `CreateDBClusterParameterGroup` or `CreateDBParameterGroup`.
     MakeGroup {
         /// Which kind.
-        kind: Kind,
+        kind: ResourceKind,
         /// Its name.
         name: String,
         /// Its family.
@@ -26,7 +27,7 @@ pub enum Action {
     /// `ModifyDBClusterParameterGroup` or `ModifyDBParameterGroup`.
     SetValues {
         /// Which kind.
-        kind: Kind,
+        kind: ResourceKind,
         /// The group.
         name: String,
         /// Parameter, value, and whether it waits for a reboot.
@@ -35,7 +36,7 @@ pub enum Action {
     /// `ModifyDBCluster` or `ModifyDBInstance`.
     Attach {
         /// Which kind.
-        kind: Kind,
+        kind: ResourceKind,
         /// The cluster or instance.
         id: String,
         /// The group.
@@ -78,36 +79,17 @@ impl Action {
                 name,
                 family,
                 description,
-            } => {
-                let (what, flag) = group_words(*kind);
-                let (name, family, description) = (quote(name), quote(family), quote(description));
-                format!(
-                    "create-{what} {flag} {name} --db-parameter-group-family {family} --description {description}"
-                )
-            }
+            } => aws_cli::make_group(*kind, name, family, description),
             Self::SetValues { kind, name, values } => {
-                let (what, flag) = group_words(*kind);
-                // JSON, because the short form knows no way to write a comma in a value.
-                let list = values.iter().map(|(name, value, waits)| {
-                    let method = if *waits { "pending-reboot" } else { "immediate" };
-                    json!({ "ParameterName": name, "ParameterValue": value, "ApplyMethod": method })
+                let values = values.iter().map(|(name, value, waits)| Assignment {
+                    name,
+                    value,
+                    waits: *waits,
                 });
-                let list = serde_json::Value::Array(list.collect()).to_string();
-                format!(
-                    "modify-{what} {flag} {} --parameters {}",
-                    quote(name),
-                    quote(&list)
-                )
+                aws_cli::set_values(*kind, name, values)
             }
-            Self::Attach { kind, id, group } => {
-                let (what, flag) = match kind {
-                    Kind::Cluster => ("db-cluster", "--db-cluster-parameter-group-name"),
-                    Kind::Instance => ("db-instance", "--db-parameter-group-name"),
-                };
-                let (id, group) = (quote(id), quote(group));
-                format!("modify-{what} --{what}-identifier {id} {flag} {group} --apply-immediately")
-            }
-            Self::Reboot { id } => format!("reboot-db-instance --db-instance-identifier {}", quote(id)),
+            Self::Attach { kind, id, group } => aws_cli::attach_group(*kind, id, group),
+            Self::Reboot { id } => aws_cli::reboot(id),
             Self::Failover { cluster, to } => format!(
                 "failover-db-cluster --db-cluster-identifier {} --target-db-instance-identifier {}",
                 quote(cluster),
@@ -125,13 +107,6 @@ impl Action {
             self.command(),
             quote(&rds.region)
         )
-    }
-}
-
-fn group_words(kind: Kind) -> (&'static str, &'static str) {
-    match kind {
-        Kind::Cluster => ("db-cluster-parameter-group", "--db-cluster-parameter-group-name"),
-        Kind::Instance => ("db-parameter-group", "--db-parameter-group-name"),
     }
 }
 
@@ -170,7 +145,7 @@ fn of_group(work: &GroupWork, description: &str, actions: &mut Vec<Action>) {
         .iter()
         .map(|v| (v.name.clone(), v.to.clone(), v.needs_reboot))
         .collect();
-    for some in values.chunks(AT_ONCE) {
+    for some in values.chunks(PARAMETERS_AT_ONCE) {
         actions.push(Action::SetValues {
             kind,
             name: work.name.clone(),

@@ -220,7 +220,7 @@ fn target(
         .unwrap_or_else(|| plan::target_group(sight.blue.id(), version));
     let there = sight.other(sight.kind, &name);
     let mut ahead = rds.clone();
-    let key = sight.kind.key(&sight.name);
+    let key = sight.kind.group_key(&sight.name);
     if let Some(Fact::Known(Some(group))) = ahead.parameter_groups.get_mut(&key) {
         for need in needs {
             if let Some(parameter) = group.parameters.get_mut(need.name) {

@@ -12,32 +12,12 @@ mod sight;
 
 use serde::Serialize;
 
-use crate::model::{Engine, PgVersion, Replication};
+use crate::model::{Engine, PgVersion, Replication, ResourceKind};
 
 pub use actions::{Action, commands};
 pub use assess::{Asked, NotKnown, assess};
 pub use reboots::{Next, Turn, next};
 pub use show::{cli, json, text};
-
-/// A kind of parameter group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// A DB cluster parameter group.
-    Cluster,
-    /// A DB parameter group.
-    Instance,
-}
-
-impl Kind {
-    /// The key of a group among the facts.
-    pub fn key(self, name: &str) -> String {
-        match self {
-            Self::Cluster => format!("cluster:{name}"),
-            Self::Instance => format!("instance:{name}"),
-        }
-    }
-}
 
 /// A value to set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -58,7 +38,7 @@ pub struct Value {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct GroupWork {
     /// Its kind.
-    pub kind: Kind,
+    pub kind: ResourceKind,
     /// Its name.
     pub name: String,
     /// Its family.

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{Attach, GroupWork, Kind, NotKnown, Value, assess::not_seen};
+use super::{Attach, GroupWork, NotKnown, Value, assess::not_seen};
 use crate::{
     checks::{is_default_group, is_on, is_set},
     facts::{
         Fact,
         rds::{Instance, Parameter, ParameterGroup, RdsFacts, Topology},
     },
-    model::Engine,
+    model::{Engine, ResourceKind},
     plan,
 };
 
@@ -21,7 +21,7 @@ const NOT_BELOW_THE_PRIMARY: &[&str] = &["max_wal_senders", "max_worker_processe
 pub(super) struct Sight<'a> {
     pub(super) rds: &'a RdsFacts,
     pub(super) blue: &'a Topology,
-    pub(super) kind: Kind,
+    pub(super) kind: ResourceKind,
     /// The group that its settings come from.
     pub(super) name: String,
     pub(super) family: String,
@@ -50,12 +50,8 @@ impl<'a> Sight<'a> {
     pub(super) fn of(rds: &'a RdsFacts, blue: &'a Topology, engine: Engine) -> Result<Self, NotKnown> {
         let key =
             RdsFacts::group_key(blue).ok_or_else(|| not_seen("the parameter group", "RDS names none"))?;
-        let kind = if blue.cluster.is_some() {
-            Kind::Cluster
-        } else {
-            Kind::Instance
-        };
-        let name = key.split_once(':').map_or("", |(_, name)| name).to_owned();
+        let kind = blue.kind();
+        let name = ResourceKind::of_group(&key).1.to_owned();
         let missing = || not_seen(format!("parameter group {name}"), "it was not read");
         let group = match rds.parameter_groups.get(&key).map(Fact::get) {
             Some(Ok(group)) => group.as_ref().ok_or_else(missing)?,
@@ -64,7 +60,7 @@ impl<'a> Sight<'a> {
         };
         let major = blue.engine_version().map(|v| v.major).unwrap_or_default();
         let family = group.family.clone();
-        let family = family.unwrap_or_else(|| format!("{}{major}", engine.api_name().unwrap_or("postgres")));
+        let family = family.unwrap_or_else(|| engine.family(major));
         Ok(Self {
             rds,
             blue,
@@ -75,15 +71,18 @@ impl<'a> Sight<'a> {
         })
     }
 
-    pub(super) fn other(&self, kind: Kind, name: &str) -> Option<&'a ParameterGroup> {
-        self.rds.parameter_groups.get(&kind.key(name))?.known()?.as_ref()
+    pub(super) fn other(&self, kind: ResourceKind, name: &str) -> Option<&'a ParameterGroup> {
+        self.rds.group(kind, name)
     }
 
     /// The value that somebody set in an Aurora writer's own group, which wins over the cluster's.
     fn own_value(&self, instance: &Instance, name: &str) -> Option<&'a Parameter> {
         let group = instance.parameter_groups.first()?;
-        let parameter = self.other(Kind::Instance, &group.name)?.parameters.get(name)?;
-        (self.kind == Kind::Cluster && is_set(parameter)).then_some(parameter)
+        let parameter = self
+            .other(ResourceKind::Instance, &group.name)?
+            .parameters
+            .get(name)?;
+        (self.kind == ResourceKind::Cluster && is_set(parameter)).then_some(parameter)
     }
 
     /// The value that the groups give, whether or not it is in force yet.
@@ -123,7 +122,7 @@ impl<'a> Sight<'a> {
             let Some(applied) = instance.parameter_groups.first() else {
                 continue;
             };
-            if self.kind == Kind::Instance && applied.name == self.name {
+            if self.kind == ResourceKind::Instance && applied.name == self.name {
                 // A replica with the primary's default group goes along with it.
                 if main != self.name && self.blue.writer().is_none_or(|w| w.id != instance.id) {
                     moved.push(Attach {
@@ -149,9 +148,11 @@ impl<'a> Sight<'a> {
         }
         all[0].attach.extend(moved);
         for (name, values) in others {
-            let family = self.other(Kind::Instance, &name).and_then(|g| g.family.clone());
+            let family = self
+                .other(ResourceKind::Instance, &name)
+                .and_then(|g| g.family.clone());
             all.push(GroupWork {
-                kind: Kind::Instance,
+                kind: ResourceKind::Instance,
                 name,
                 family: family.unwrap_or_else(|| self.family.clone()),
                 make: false,
@@ -165,14 +166,14 @@ impl<'a> Sight<'a> {
 
     /// What an instance's own group has too low: a member's wins over the cluster's, and a standby's must keep up with the primary.
     fn below(&self, instance: &Instance, applied: &str, needs: &[Need]) -> Vec<Value> {
-        let group = self.other(Kind::Instance, applied);
+        let group = self.other(ResourceKind::Instance, applied);
         let values = needs.iter().filter_map(|need| {
             let parameter = match self.kind {
-                Kind::Cluster => self.own_value(instance, need.name)?,
-                Kind::Instance if NOT_BELOW_THE_PRIMARY.contains(&need.name) => {
+                ResourceKind::Cluster => self.own_value(instance, need.name)?,
+                ResourceKind::Instance if NOT_BELOW_THE_PRIMARY.contains(&need.name) => {
                     group?.parameters.get(need.name)?
                 }
-                Kind::Instance => return None,
+                ResourceKind::Instance => return None,
             };
             let is = parameter.value.as_deref();
             (!need.is_met_by(is)).then(|| Value {
@@ -226,9 +227,11 @@ impl<'a> Sight<'a> {
         let uses = |i: &&Instance| i.parameter_groups.iter().any(|g| g.name == work.name);
         let waits = work.values.iter().any(|v| v.needs_reboot);
         match work.kind {
-            Kind::Cluster if waits || !work.attach.is_empty() => all().map(|i| i.id.clone()).collect(),
-            Kind::Cluster => Vec::new(),
-            Kind::Instance => all()
+            ResourceKind::Cluster if waits || !work.attach.is_empty() => {
+                all().map(|i| i.id.clone()).collect()
+            }
+            ResourceKind::Cluster => Vec::new(),
+            ResourceKind::Instance => all()
                 .filter(|i| attached(i) || waits && uses(i))
                 .map(|i| i.id.clone())
                 .collect(),

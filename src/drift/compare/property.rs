@@ -11,7 +11,7 @@ use crate::drift::{
     property::{Property, Same, is_same, plain},
     updates::{self, Behaviour},
 };
-use crate::model::PgVersion;
+use crate::model::{PgVersion, ResourceKind};
 
 impl Comparison<'_> {
     pub(super) fn property<T>(
@@ -138,7 +138,7 @@ impl Comparison<'_> {
         }
         self.report.same += 1;
         // The group is the stack's: so are its values.
-        let Some(there) = live::group(self.facts, kind, &live_name) else {
+        let Some(there) = self.facts.group(kind, &live_name) else {
             return;
         };
         for (parameter, code) in group.parameters() {
@@ -325,9 +325,9 @@ impl Comparison<'_> {
     }
 }
 
-fn group_kind(kind: Kind) -> &'static str {
+fn group_kind(kind: Kind) -> ResourceKind {
     match kind {
-        Kind::Cluster | Kind::ClusterGroup => "cluster",
-        _ => "instance",
+        Kind::Cluster | Kind::ClusterGroup => ResourceKind::Cluster,
+        _ => ResourceKind::Instance,
     }
 }

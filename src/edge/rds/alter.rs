@@ -3,10 +3,7 @@
 use aws_sdk_rds::types::{ApplyMethod, Parameter};
 
 use super::change::Changes;
-use crate::{
-    prepare::{Action, Kind},
-    switchover::evidence::Answer,
-};
+use crate::{model::ResourceKind, prepare::Action, switchover::evidence::Answer};
 
 /// What a deployment is made of.
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateBlueGreenDeployment.html>
@@ -101,7 +98,7 @@ impl Changes {
     pub async fn act(&self, action: &Action) -> Answer {
         match action {
             Action::MakeGroup {
-                kind: Kind::Cluster,
+                kind: ResourceKind::Cluster,
                 name,
                 family,
                 description,
@@ -131,7 +128,7 @@ impl Changes {
                 sent.await.answer()
             }
             Action::SetValues {
-                kind: Kind::Cluster,
+                kind: ResourceKind::Cluster,
                 name,
                 values,
             } => {
@@ -155,7 +152,7 @@ impl Changes {
                 sent.await.answer()
             }
             Action::Attach {
-                kind: Kind::Cluster,
+                kind: ResourceKind::Cluster,
                 id,
                 group,
             } => {

@@ -18,7 +18,7 @@ use crate::{
             ParameterGroup, PendingMaintenance, Proxy, RdsFacts, Topology,
         },
     },
-    model::{Engine, PgVersion},
+    model::{Engine, PgVersion, ResourceKind},
 };
 
 /// Host, port and database of a side.
@@ -60,7 +60,7 @@ impl<'a> Subject<'a> {
         let both: Vec<&Topology> = blue.into_iter().chain(green).collect();
         let of_green = || {
             let key = RdsFacts::group_key(green?)?;
-            key.split_once(':').map(|(_, name)| name.to_owned())
+            Some(ResourceKind::of_group(&key).1.to_owned())
         };
         Self {
             reader,
@@ -84,7 +84,7 @@ impl<'a> Subject<'a> {
     }
 
     fn family(&self, version: PgVersion) -> String {
-        format!("{}{}", self.api, version.major)
+        self.engine.family(version.major)
     }
 
     /// Blue's cluster, of Aurora.
@@ -104,18 +104,14 @@ impl<'a> Subject<'a> {
 
     /// Groups in use, the one that green is to have, and the default that it gets when none was named.
     fn groups(&self) -> BTreeSet<String> {
-        let kind = if self.engine == Engine::Aurora {
-            "cluster"
-        } else {
-            "instance"
-        };
+        let kind = self.engine.resource_kind();
         let mut groups: BTreeSet<String> = self.both.iter().flat_map(|side| group_keys(side)).collect();
         if let Some(name) = &self.target_group {
-            groups.insert(format!("{kind}:{name}"));
+            groups.insert(kind.group_key(name));
         } else if let (Some(source), Some(target)) = (self.source, self.target)
             && target.major > source.major
         {
-            groups.insert(format!("{kind}:default.{}", self.family(target)));
+            groups.insert(kind.group_key(&format!("default.{}", self.family(target))));
         }
         groups
     }
@@ -339,10 +335,10 @@ fn group_keys(side: &Topology) -> Vec<String> {
     let cluster = side
         .cluster
         .iter()
-        .map(|c| format!("cluster:{}", c.parameter_group));
+        .map(|c| ResourceKind::Cluster.group_key(&c.parameter_group));
     let instances = side.instances.iter().flat_map(|i| &i.parameter_groups);
     cluster
-        .chain(instances.map(|g| format!("instance:{}", g.name)))
+        .chain(instances.map(|g| ResourceKind::Instance.group_key(&g.name)))
         .collect()
 }
 

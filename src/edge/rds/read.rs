@@ -25,6 +25,7 @@ use crate::{
         Fact, Why,
         rds::{Cluster, Deployment, Instance, ParameterGroup},
     },
+    model::ResourceKind,
 };
 
 /// One page of a question: sends the call that was built so far, and takes the field with the records.
@@ -336,23 +337,26 @@ impl Reader {
         match self.shared() {
             Some(region) => region.parameter_group(key).await,
             None => {
-                let (families, values) =
-                    tokio::join!(self.group_families(Some(key)), self.group_values(key, None));
+                let (kind, name) = ResourceKind::of_group(key);
+                let families = self.group_families(kind, Some(name));
+                let (families, values) = tokio::join!(families, self.group_values(key, None));
                 // The values matter more: without the right to list groups only the family stays open.
                 let family = families.unwrap_or_default().pop().map(|(_, family)| family);
-                let (_, name) = split(key);
                 Ok(values?.map(|values| convert::parameter_group(name.to_owned(), family, values)))
             }
         }
     }
 
-    /// Names and families of the groups of a kind (`cluster`, `instance`), or of the one with this key.
-    pub(super) async fn group_families(&self, key: Option<&str>) -> Result<Vec<(String, String)>, Failed> {
-        let (kind, name) = key.map_or(("instance", ""), split);
-        let name = Some(name).filter(|name| !name.is_empty()).map(str::to_owned);
+    /// Names and families of the groups of a kind, or of the one with this name.
+    pub(super) async fn group_families(
+        &self,
+        kind: ResourceKind,
+        name: Option<&str>,
+    ) -> Result<Vec<(String, String)>, Failed> {
+        let name = name.map(str::to_owned);
         let both = |name: Option<String>, family: Option<String>| Some((name?, family?));
         Ok(match kind {
-            "cluster" => {
+            ResourceKind::Cluster => {
                 let call = || {
                     let call = self.client.describe_db_cluster_parameter_groups();
                     call.set_db_cluster_parameter_group_name(name.clone())
@@ -366,7 +370,7 @@ impl Reader {
                     .filter_map(|g| both(g.db_cluster_parameter_group_name, g.db_parameter_group_family))
                     .collect()
             }
-            _ => {
+            ResourceKind::Instance => {
                 let call = || {
                     let call = self.client.describe_db_parameter_groups();
                     call.set_db_parameter_group_name(name.clone())
@@ -386,9 +390,9 @@ impl Reader {
         key: &str,
         source: Option<&str>,
     ) -> Result<Option<Vec<Parameter>>, Failed> {
-        let (kind, name) = split(key);
+        let (kind, name) = ResourceKind::of_group(key);
         let found = match kind {
-            "cluster" => {
+            ResourceKind::Cluster => {
                 let call = || {
                     let call = self.client.describe_db_cluster_parameters();
                     call.db_cluster_parameter_group_name(name)
@@ -397,7 +401,7 @@ impl Reader {
                 self.pages("DescribeDBClusterParameters", page!(call(), parameters))
                     .await
             }
-            _ => {
+            ResourceKind::Instance => {
                 let call = || {
                     let call = self.client.describe_db_parameters();
                     call.db_parameter_group_name(name)
@@ -414,30 +418,29 @@ impl Reader {
     pub(super) async fn family_defaults(
         &self,
         family: &str,
-        of_cluster: bool,
+        kind: ResourceKind,
     ) -> Result<Vec<Parameter>, Failed> {
-        if of_cluster {
-            let page = async |marker| {
-                let call = self.client.describe_engine_default_cluster_parameters();
-                let call = call.db_parameter_group_family(family).set_marker(marker);
-                let defaults = call.send().await?.engine_defaults;
-                Ok(defaults.map_or((None, None), |d| (d.parameters, d.marker)))
-            };
-            return self.pages("DescribeEngineDefaultClusterParameters", page).await;
+        match kind {
+            ResourceKind::Cluster => {
+                let page = async |marker| {
+                    let call = self.client.describe_engine_default_cluster_parameters();
+                    let call = call.db_parameter_group_family(family).set_marker(marker);
+                    let defaults = call.send().await?.engine_defaults;
+                    Ok(defaults.map_or((None, None), |d| (d.parameters, d.marker)))
+                };
+                self.pages("DescribeEngineDefaultClusterParameters", page).await
+            }
+            ResourceKind::Instance => {
+                let page = async |marker| {
+                    let call = self.client.describe_engine_default_parameters();
+                    let call = call.db_parameter_group_family(family).set_marker(marker);
+                    let defaults = call.send().await?.engine_defaults;
+                    Ok(defaults.map_or((None, None), |d| (d.parameters, d.marker)))
+                };
+                self.pages("DescribeEngineDefaultParameters", page).await
+            }
         }
-        let page = async |marker| {
-            let call = self.client.describe_engine_default_parameters();
-            let call = call.db_parameter_group_family(family).set_marker(marker);
-            let defaults = call.send().await?.engine_defaults;
-            Ok(defaults.map_or((None, None), |d| (d.parameters, d.marker)))
-        };
-        self.pages("DescribeEngineDefaultParameters", page).await
     }
-}
-
-/// `cluster:NAME` or `instance:NAME`.
-fn split(key: &str) -> (&str, &str) {
-    key.split_once(':').unwrap_or(("instance", key))
 }
 
 /// "Not found" is an answer.

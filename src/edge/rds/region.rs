@@ -30,7 +30,7 @@ use crate::{
         Cluster, ClusterEndpoint, Deployment, EngineVersion, Instance, Integration, MajorVersion,
         ParameterGroup, PendingMaintenance, Proxy, Quota,
     },
-    model::{Arn, DeploymentStatus, Engine},
+    model::{Arn, DeploymentStatus, Engine, ResourceKind},
 };
 
 /// Something that is read once.
@@ -71,7 +71,7 @@ pub struct Region {
     integrations: Once<Vec<Integration>>,
     endpoints: Once<Vec<(String, ClusterEndpoint)>>,
     quotas: Once<BTreeMap<String, Quota>>,
-    families: Memo<&'static str, HashMap<String, String>>,
+    families: Memo<ResourceKind, HashMap<String, String>>,
     versions: Memo<String, Vec<EngineVersion>>,
     majors: Memo<String, Vec<MajorVersion>>,
     classes: Memo<(String, String), BTreeSet<String>>,
@@ -353,10 +353,9 @@ impl Region {
     /// family, which is read once. That makes one short call of five.
     /// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeDBClusterParameters.html>
     async fn read_group(&self, key: &str) -> Result<Option<ParameterGroup>, Failed> {
-        let (kind, name) = key.split_once(':').unwrap_or(("instance", key));
-        let kind = if kind == "cluster" { "cluster" } else { "instance" };
+        let (kind, name) = ResourceKind::of_group(key);
         let families = async {
-            let all = self.reader.group_families(Some(&format!("{kind}:"))).await?;
+            let all = self.reader.group_families(kind, None).await?;
             Ok(all.into_iter().collect())
         };
         // Without the right to list groups the family stays open, as in a single look.
@@ -374,7 +373,7 @@ impl Region {
             return whole(key, name).await;
         };
         let usual = format!("default.{family}");
-        let usual_key = format!("{kind}:{usual}");
+        let usual_key = kind.group_key(&usual);
         let base = self.groups.get(usual_key.clone(), whole(&usual_key, &usual));
         let (base, own) = tokio::join!(base, self.reader.group_values(key, Some("user")));
         let Some(base) = base?.as_ref().clone() else {
@@ -395,13 +394,13 @@ impl Region {
         let mut owners: HashMap<String, BTreeSet<&str>> = HashMap::new();
         for cluster in self.clusters().await.unwrap_or_default() {
             *uses
-                .entry(format!("cluster:{}", cluster.parameter_group))
+                .entry(ResourceKind::Cluster.group_key(&cluster.parameter_group))
                 .or_default() += 1;
         }
         for instance in self.instances().await.unwrap_or_default() {
             let owner = instance.cluster_id.as_deref().unwrap_or(&instance.id);
             for group in &instance.parameter_groups {
-                let key = format!("instance:{}", group.name);
+                let key = ResourceKind::Instance.group_key(&group.name);
                 owners.entry(key).or_default().insert(owner);
             }
         }
@@ -411,8 +410,7 @@ impl Region {
 }
 
 fn is_default(key: &str) -> bool {
-    key.split_once(':')
-        .is_some_and(|(_, name)| name.starts_with("default."))
+    ResourceKind::of_group(key).1.starts_with("default.")
 }
 
 /// ARNs of sides that are looked at with the other side of their deployment: green before the switchover, the old side

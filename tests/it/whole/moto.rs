@@ -4,7 +4,8 @@
 use aws_sdk_rds::Client;
 use greenlight::{
     edge::rds::{alter::Creation, change::Changes, look::Lookout},
-    prepare::{Action, Kind},
+    model::ResourceKind,
+    prepare::Action,
     switchover::evidence::Answer,
 };
 
@@ -160,8 +161,8 @@ fn moto_takes_what_prepare_and_create_send() {
             assert!(matches!(answer, Answer::Accepted { .. }), "{what}: {answer:?}");
         };
         for (kind, name, family, id) in [
-            (Kind::Cluster, "main-pg14", "aurora-postgresql14", "main"),
-            (Kind::Instance, "shop-pg16", "postgres16", "shop"),
+            (ResourceKind::Cluster, "main-pg14", "aurora-postgresql14", "main"),
+            (ResourceKind::Instance, "shop-pg16", "postgres16", "shop"),
         ] {
             for action in [
                 Action::MakeGroup {
