@@ -84,133 +84,173 @@ fn way(plan: &Plan) -> String {
 
 /// The plan for people.
 pub fn text(plan: &Plan, style: Style) -> String {
-    let mut out = String::new();
-    let bold = |text: &str| match style.color {
-        true => {
+    let mut page = Page {
+        plan,
+        style,
+        out: String::new(),
+    };
+    page.head();
+    page.classes();
+    page.parameters();
+    page.steps();
+    for (title, estimates) in [("HOW LONG", &plan.durations), ("WHAT IS PAID TWICE", &plan.twice)] {
+        page.estimates(title, estimates);
+    }
+    page.notes();
+    page.out
+}
+
+/// The text as it grows, a section after the other.
+struct Page<'a> {
+    plan: &'a Plan,
+    style: Style,
+    out: String,
+}
+
+impl Page<'_> {
+    fn bold(&self, text: &str) -> String {
+        if self.style.color {
             let bold = Ansi::new().bold();
             format!("{}{text}{}", bold.render(), bold.render_reset())
+        } else {
+            text.to_owned()
         }
-        false => text.to_owned(),
-    };
-    let heading = |out: &mut String, title: &str| {
-        let _ = writeln!(out, "\n{}", bold(title));
-    };
-    let line = |out: &mut String, text: &str, indent: usize| {
+    }
+
+    fn heading(&mut self, title: &str) {
+        let _ = writeln!(self.out, "\n{}", self.bold(title));
+    }
+
+    /// A paragraph, wrapped to the terminal.
+    fn line(&mut self, text: &str, indent: usize) {
         let pad = " ".repeat(indent);
-        let _ = writeln!(out, "{pad}{}", wrap(text, style.width, indent));
-    };
-    let _ = writeln!(out, "{}  {} ({})", bold("PLAN"), plan.subject, plan.engine);
-    line(
-        &mut out,
-        &format!("{}, {} replication", way(plan), plan.replication),
-        6,
-    );
-    for support in &plan.support {
-        line(&mut out, support, 6);
+        let _ = writeln!(self.out, "{pad}{}", wrap(text, self.style.width, indent));
     }
-    if !plan.classes_gone.is_empty() {
-        heading(&mut out, "INSTANCE CLASSES");
+
+    /// A command stays in one line, for copying.
+    fn command(&mut self, command: &str) {
+        let _ = writeln!(self.out, "       {command}");
     }
-    for class in &plan.classes_gone {
-        let choices = plan
-            .class_choices
-            .get(class)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        let nearest = match choices {
-            [] => "no class of its kind can; change it before, or choose another kind".to_owned(),
-            all => format!("the nearest that can: {}", all.join(", ")),
-        };
-        line(
-            &mut out,
-            &format!("✗ {class} cannot be ordered on {}: {nearest}", plan.target()),
-            2,
+
+    fn head(&mut self) {
+        let plan = self.plan;
+        let _ = writeln!(
+            self.out,
+            "{}  {} ({})",
+            self.bold("PLAN"),
+            plan.subject,
+            plan.engine
         );
-    }
-    let groups = &plan.groups;
-    let made = if groups.make { ", to be made" } else { "" };
-    let kept = groups.source == groups.target;
-    let which = match kept {
-        true => format!("green keeps {} ({})", groups.source, groups.family),
-        false => format!("{} → {} ({}{made})", groups.source, groups.target, groups.family),
-    };
-    heading(&mut out, "PARAMETERS");
-    line(&mut out, &which, 2);
-    for need in &groups.needed {
-        let text = format!("✗ blue needs {} = {}: {}", need.parameter, need.value, need.why);
-        line(&mut out, &text, 2);
-    }
-    // In one and the same group everything is there already.
-    let told = |value: &&Setting| !(kept && value.carried == Carried::There);
-    for value in groups.values.iter().filter(told) {
-        let (mark, becomes) = match &value.carried {
-            Carried::Set => ('+', "is set in green's group".to_owned()),
-            Carried::There => ('✓', "green's group has it".to_owned()),
-            Carried::Differs { there } => ('!', format!("green's group has {there}")),
-            Carried::Gone => ('-', "the new family has no such parameter".to_owned()),
-            Carried::Unknown => ('?', "is set in green's group, if its family has it".to_owned()),
-        };
-        line(
-            &mut out,
-            &format!("{mark} {} = {}: {becomes}", value.name, value.value),
-            2,
-        );
-        if let Some(why) = &value.changed {
-            line(&mut out, why, 4);
+        self.line(&format!("{}, {} replication", way(plan), plan.replication), 6);
+        for support in &plan.support {
+            self.line(support, 6);
         }
     }
-    if groups.values.is_empty() && !kept {
-        line(
-            &mut out,
-            "nothing is set in blue's group that had to be carried over",
-            2,
-        );
+
+    fn classes(&mut self) {
+        let plan = self.plan;
+        if plan.classes_gone.is_empty() {
+            return;
+        }
+        self.heading("INSTANCE CLASSES");
+        for class in &plan.classes_gone {
+            let nearest = match plan.class_choices.get(class).map(Vec::as_slice) {
+                None | Some([]) => {
+                    "no class of its kind can; change it before, or choose another kind".to_owned()
+                }
+                Some(all) => format!("the nearest that can: {}", all.join(", ")),
+            };
+            self.line(
+                &format!("✗ {class} cannot be ordered on {}: {nearest}", plan.target()),
+                2,
+            );
+        }
     }
-    heading(&mut out, "STEPS");
-    for (n, step) in plan.steps.iter().enumerate() {
-        let number = format!("{:>2}. ", n + 1);
-        let _ = writeln!(out, " {number}{}", wrap(&step.title, style.width, 5));
-        line(&mut out, &step.why, 5);
-        match &step.tool {
-            Some(tool) => {
-                let _ = writeln!(out, "       {}", bold(tool));
-                if style.verbose {
-                    let _ = writeln!(out, "     or by hand");
+
+    fn parameters(&mut self) {
+        let groups = &self.plan.groups;
+        let made = if groups.make { ", to be made" } else { "" };
+        let kept = groups.source == groups.target;
+        let which = match kept {
+            true => format!("green keeps {} ({})", groups.source, groups.family),
+            false => format!("{} → {} ({}{made})", groups.source, groups.target, groups.family),
+        };
+        self.heading("PARAMETERS");
+        self.line(&which, 2);
+        for need in &groups.needed {
+            let text = format!("✗ blue needs {} = {}: {}", need.parameter, need.value, need.why);
+            self.line(&text, 2);
+        }
+        // In one and the same group everything is there already.
+        let told = |value: &&Setting| !(kept && value.carried == Carried::There);
+        for value in groups.values.iter().filter(told) {
+            let (mark, becomes) = fate(&value.carried);
+            self.line(&format!("{mark} {} = {}: {becomes}", value.name, value.value), 2);
+            if let Some(why) = &value.changed {
+                self.line(why, 4);
+            }
+        }
+        if groups.values.is_empty() && !kept {
+            self.line("nothing is set in blue's group that had to be carried over", 2);
+        }
+    }
+
+    /// Each step with greenlight's own command for it, where it has one; the AWS CLI's too with `-v`.
+    fn steps(&mut self) {
+        self.heading("STEPS");
+        let (width, verbose) = (self.style.width, self.style.verbose);
+        for (n, step) in self.plan.steps.iter().enumerate() {
+            let number = format!("{:>2}. ", n + 1);
+            let _ = writeln!(self.out, " {number}{}", wrap(&step.title, width, 5));
+            self.line(&step.why, 5);
+            if let Some(tool) = &step.tool {
+                self.command(&self.bold(tool));
+                if verbose {
+                    self.line("or by hand", 5);
                 }
             }
-            None => {
+            if step.tool.is_none() || verbose {
                 for command in &step.commands {
-                    let _ = writeln!(out, "       {command}");
+                    self.command(command);
                 }
             }
         }
-        if step.tool.is_some() && style.verbose {
-            for command in &step.commands {
-                let _ = writeln!(out, "       {command}");
-            }
+        if !verbose {
+            self.line(
+                "-v shows the AWS CLI commands of each step; --format cli gives them as a script",
+                5,
+            );
         }
     }
-    if !style.verbose {
-        line(
-            &mut out,
-            "-v shows the AWS CLI commands of each step; --format cli gives them as a script",
-            5,
-        );
-    }
-    for (title, estimates) in [("HOW LONG", &plan.durations), ("WHAT IS PAID TWICE", &plan.twice)] {
-        heading(&mut out, title);
+
+    fn estimates(&mut self, title: &str, estimates: &[Estimate]) {
+        self.heading(title);
         for estimate in estimates {
-            line(&mut out, &format!("{}: {}", estimate.what, estimate.estimate), 2);
-            line(&mut out, &format!("based on: {}", estimate.based_on), 4);
+            self.line(&format!("{}: {}", estimate.what, estimate.estimate), 2);
+            self.line(&format!("based on: {}", estimate.based_on), 4);
         }
     }
-    if !plan.notes.is_empty() {
-        heading(&mut out, "NOTES");
-        for note in &plan.notes {
-            line(&mut out, note, 2);
+
+    fn notes(&mut self) {
+        if self.plan.notes.is_empty() {
+            return;
+        }
+        self.heading("NOTES");
+        for note in &self.plan.notes {
+            self.line(note, 2);
         }
     }
-    out
+}
+
+/// What becomes of a value of blue's group, and its mark.
+fn fate(carried: &Carried) -> (char, String) {
+    match carried {
+        Carried::Set => ('+', "is set in green's group".to_owned()),
+        Carried::There => ('✓', "green's group has it".to_owned()),
+        Carried::Differs { there } => ('!', format!("green's group has {there}")),
+        Carried::Gone => ('-', "the new family has no such parameter".to_owned()),
+        Carried::Unknown => ('?', "is set in green's group, if its family has it".to_owned()),
+    }
 }
 
 /// The commands as a shell script: the whole way, with greenlight's own command beside each step.
