@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::deployment::Look;
 use super::history::{Mark, Proof};
 use super::journal::{Journal, JournalError};
-use super::machine::{Answer, Config, Effect, Event, Evidence, LastLook, Notice, State, step};
+use super::machine::{Answer, Config, Effect, Event, Evidence, Intent, LastLook, Notice, State, step};
 use super::outcome::{Outcome, Refusal, Verified};
 use super::record::{Actor, Record};
 use super::remark::{Remark, Tape};
@@ -125,110 +125,29 @@ impl Run<'_> {
     /// [`Stuck`], which cannot happen as far as the exploration of the machine is right.
     pub async fn drive(
         &self,
-        mut state: State,
+        state: State,
         world: &impl World,
         journal: &mut impl Records,
         interrupts: &mut impl Interrupts,
     ) -> Result<Outcome, Stuck> {
-        let at = world.now();
-        let record = Record::Run {
-            at,
-            by: self.by.clone(),
-            config: Box::new(self.config.clone()),
+        let mut drive = Drive {
+            run: self,
+            world,
+            journal,
+            interrupts,
+            state,
+            queue: VecDeque::new(),
+            tape: Tape::default(),
         };
-        let mut queue = VecDeque::from([Effect::Record(record)]);
-        let begin = Event::Begin {
-            at,
-            terminal: self.terminal,
-        };
-        queue.extend(self.take(world, &mut state, begin));
-        let mut tape = Tape::default();
-
-        while let Some(effect) = queue.pop_front() {
-            let event = match effect {
-                Effect::Tell(notice) => {
-                    world.tell(&notice);
-                    continue;
-                }
-                Effect::Record(record) => {
-                    // The answer to the request gets to the disk before anything else.
-                    let remarks = if matches!(record, Record::Answered { .. }) {
-                        vec![]
-                    } else {
-                        tape.take().into_iter().chain(world.remarks()).collect()
-                    };
-                    match append(world, journal, remarks, record) {
-                        Ok(()) => continue,
-                        Err(error) => Some(Event::JournalFailed {
-                            why: error.to_string(),
-                        }),
-                    }
-                }
-                Effect::Intend(intent) => {
-                    let at = world.now();
-                    let written = journal.append(Record::Intent { at, intent }, at);
-                    // The last chance to leave with nothing sent.
-                    while interrupts.next().now_or_never().is_some() {
-                        let interrupt = Event::Interrupt { at: world.now() };
-                        queue.extend(self.take(world, &mut state, interrupt));
-                    }
-                    match (&state, written) {
-                        (State::Done(_), _) => None,
-                        (_, Ok(())) => {
-                            for effect in queue.drain(..) {
-                                aside(world, journal, effect);
-                            }
-                            Some(Event::IntentDurable { at: world.now() })
-                        }
-                        (_, Err(error)) => Some(Event::JournalFailed {
-                            why: error.to_string(),
-                        }),
-                    }
-                }
-                effect => {
-                    let mut awaited = pin!(perform(world, effect));
-                    loop {
-                        tokio::select! {
-                            biased;
-                            () = interrupts.next() => {
-                                let interrupt = Event::Interrupt { at: world.now() };
-                                let effects = self.take(world, &mut state, interrupt);
-                                if matches!(state, State::Done(_)) {
-                                    queue = effects.into();
-                                    break None;
-                                }
-                                for effect in effects {
-                                    aside(world, journal, effect);
-                                }
-                            }
-                            event = &mut awaited => break Some(event),
-                        }
-                    }
-                }
-            };
-            if let Some(event) = event {
-                if let Event::Sampled { at, sample } = &event {
-                    tape.push(*at, sample);
-                }
-                // What was left of the batch belonged to a state that is no more.
-                queue = self.take(world, &mut state, event).into();
+        drive.begin();
+        while let Some(effect) = drive.queue.pop_front() {
+            if let Some(event) = drive.carry_out(effect).await {
+                drive.happened(event);
             }
         }
-        match state {
+        match std::mem::replace(&mut drive.state, State::Start) {
             State::Done(outcome) => {
-                tokio::select! {
-                    biased;
-                    () = interrupts.next() => {}
-                    () = world.closing(&outcome) => {}
-                }
-                for remark in world.remarks() {
-                    let at = world.now();
-                    let remark = Box::new(remark);
-                    if let Err(error) = journal.append(Record::Remark { at, remark }, at) {
-                        world.tell(&Notice::JournalLost(error.to_string()));
-                        break;
-                    }
-                }
+                drive.close(&outcome).await;
                 Ok(outcome)
             }
             state => Err(Stuck {
@@ -236,41 +155,172 @@ impl Run<'_> {
             }),
         }
     }
+}
 
-    fn take(&self, world: &impl World, state: &mut State, event: Event) -> Vec<Effect> {
-        let (next, effects) = step(self.config, std::mem::replace(state, State::Start), event.clone());
-        *state = next;
-        world.progress(&event, state);
+/// The run while it goes on.
+struct Drive<'a, W, R, I> {
+    run: &'a Run<'a>,
+    world: &'a W,
+    journal: &'a mut R,
+    interrupts: &'a mut I,
+    state: State,
+    /// What the machine wants next, in order.
+    queue: VecDeque<Effect>,
+    /// Lag that is not on record yet.
+    tape: Tape,
+}
+
+impl<W: World, R: Records, I: Interrupts> Drive<'_, W, R, I> {
+    fn begin(&mut self) {
+        let at = self.world.now();
+        let record = Record::Run {
+            at,
+            by: self.run.by.clone(),
+            config: Box::new(self.run.config.clone()),
+        };
+        self.queue.push_back(Effect::Record(record));
+        let begin = Event::Begin {
+            at,
+            terminal: self.run.terminal,
+        };
+        let effects = self.take(begin);
+        self.queue.extend(effects);
+    }
+
+    /// Gives the machine an event.
+    fn take(&mut self, event: Event) -> Vec<Effect> {
+        let state = std::mem::replace(&mut self.state, State::Start);
+        let (next, effects) = step(self.run.config, state, event.clone());
+        self.state = next;
+        self.world.progress(&event, &self.state);
         effects
     }
-}
 
-/// Remarks first, then the record that they led to.
-fn append(
-    world: &impl World,
-    journal: &mut impl Records,
-    remarks: Vec<Remark>,
-    record: Record,
-) -> Result<(), JournalError> {
-    for remark in remarks {
-        let at = world.now();
-        let remark = Box::new(remark);
-        journal.append(Record::Remark { at, remark }, at)?;
+    /// Gives the machine what came of an effect. What was left of the batch belonged to a state that is no more.
+    fn happened(&mut self, event: Event) {
+        if let Event::Sampled { at, sample } = &event {
+            self.tape.push(*at, sample);
+        }
+        self.queue = self.take(event).into();
     }
-    journal.append(record, world.now())
-}
 
-/// What an interrupt wants while something else is awaited: to be recorded and told, no more.
-fn aside(world: &impl World, journal: &mut impl Records, effect: Effect) {
-    match effect {
-        Effect::Tell(notice) => world.tell(&notice),
-        Effect::Record(record) => {
-            if let Err(error) = journal.append(record, world.now()) {
-                world.tell(&Notice::JournalLost(error.to_string()));
+    /// Gives the machine a Ctrl-C.
+    fn interrupted(&mut self) -> Vec<Effect> {
+        let at = self.world.now();
+        self.take(Event::Interrupt { at })
+    }
+
+    fn is_done(&self) -> bool {
+        matches!(self.state, State::Done(_))
+    }
+
+    /// Carries one effect out. Returns what happened, where the machine is to hear of it.
+    async fn carry_out(&mut self, effect: Effect) -> Option<Event> {
+        match effect {
+            Effect::Tell(notice) => {
+                self.world.tell(&notice);
+                None
+            }
+            Effect::Record(record) => self.record(record).err().map(journal_failed),
+            Effect::Intend(intent) => self.intend(intent),
+            effect => self.await_it(effect).await,
+        }
+    }
+
+    /// Writes a record, and before it the remarks that led to it.
+    fn record(&mut self, record: Record) -> Result<(), JournalError> {
+        // The answer to the request gets to the disk before anything else.
+        if !matches!(record, Record::Answered { .. }) {
+            let remarks = self.tape.take().into_iter().chain(self.world.remarks());
+            self.remark(remarks.collect())?;
+        }
+        self.journal.append(record, self.world.now())
+    }
+
+    fn remark(&mut self, remarks: Vec<Remark>) -> Result<(), JournalError> {
+        for remark in remarks {
+            let at = self.world.now();
+            let remark = Box::new(remark);
+            self.journal.append(Record::Remark { at, remark }, at)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the intent. Only when it is on disk, and no Ctrl-C came meanwhile, does the machine hear that it may submit.
+    fn intend(&mut self, intent: Intent) -> Option<Event> {
+        let at = self.world.now();
+        let written = self.journal.append(Record::Intent { at, intent }, at);
+        // The last chance to leave with nothing sent.
+        while self.interrupts.next().now_or_never().is_some() {
+            let effects = self.interrupted();
+            self.queue.extend(effects);
+        }
+        if self.is_done() {
+            return None;
+        }
+        match written {
+            Ok(()) => {
+                while let Some(effect) = self.queue.pop_front() {
+                    self.aside(effect);
+                }
+                Some(Event::IntentDurable { at: self.world.now() })
+            }
+            Err(error) => Some(journal_failed(error)),
+        }
+    }
+
+    /// Awaits an effect and hears Ctrl-C beside it. Gives it up only where the machine is done with that: a request in flight
+    /// goes on.
+    async fn await_it(&mut self, effect: Effect) -> Option<Event> {
+        let mut awaited = pin!(perform(self.world, effect));
+        loop {
+            tokio::select! {
+                biased;
+                () = self.interrupts.next() => {
+                    let effects = self.interrupted();
+                    if self.is_done() {
+                        self.queue = effects.into();
+                        return None;
+                    }
+                    for effect in effects {
+                        self.aside(effect);
+                    }
+                }
+                event = &mut awaited => return Some(event),
             }
         }
-        // The effect that is being awaited is the only one that a state awaits.
-        _ => {}
+    }
+
+    /// What an interrupt wants while something else is awaited: to be recorded and told, no more.
+    fn aside(&mut self, effect: Effect) {
+        match effect {
+            Effect::Tell(notice) => self.world.tell(&notice),
+            Effect::Record(record) => {
+                if let Err(error) = self.journal.append(record, self.world.now()) {
+                    self.world.tell(&Notice::JournalLost(error.to_string()));
+                }
+            }
+            // The effect that is being awaited is the only one that a state awaits.
+            _ => {}
+        }
+    }
+
+    /// The run has its end: what still runs beside it ends too, and its last remarks are written.
+    async fn close(&mut self, outcome: &Outcome) {
+        tokio::select! {
+            biased;
+            () = self.interrupts.next() => {}
+            () = self.world.closing(outcome) => {}
+        }
+        if let Err(error) = self.remark(self.world.remarks()) {
+            self.world.tell(&Notice::JournalLost(error.to_string()));
+        }
+    }
+}
+
+fn journal_failed(error: JournalError) -> Event {
+    Event::JournalFailed {
+        why: error.to_string(),
     }
 }
 
