@@ -120,6 +120,8 @@ checks! {
     rows "replication/read-only-overrides";
     judge "replication/enhanced-logical-replication" => enhanced_logical_replication;
     rows "replication/dms-leftovers";
+    judge "replication/engine-faults" => engine_faults;
+    judge "replication/engine-faults-on-green" => engine_faults_on_green;
     judge "replication/slot-health" => slot_health;
     judge "replication/subscription-health" => subscription_health;
     rows "replication/changes-without-rows";
@@ -254,6 +256,7 @@ shared_probes![
     "apply",
     "columns-by-type",
     "databases",
+    "engine-version",
     "extensions",
     "jobs",
     "lag",

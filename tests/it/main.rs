@@ -14,6 +14,7 @@ mod contents;
 mod deadline;
 mod drift;
 mod driver;
+mod engine_version;
 mod facts_scenarios;
 mod fleet;
 mod fuzz;
