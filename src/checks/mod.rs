@@ -148,9 +148,9 @@ checks! {
     judge "schema/unlogged-tables" => unlogged_tables;
     judge "schema/large-objects" => large_objects;
     rows "schema/unqualified-functions";
-    rows "schema/forced-row-security";
+    judge "schema/forced-row-security" => owner_applies;
     rows "schema/session-constraints";
-    rows "schema/owner-rights";
+    again "schema/owner-rights" => owner_applies;
     judge "schema/float-digits" => float_digits;
     rows "schema/value-formats";
     judge "schema/zone-names" => zone_names;
