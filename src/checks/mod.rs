@@ -186,6 +186,7 @@ checks! {
     judge "rds/parameters-kept" => parameters_kept;
     judge "rds/parameter-values" => parameter_values;
     judge "rds/force-ssl-default" => force_ssl_default;
+    judge "rds/changed-defaults" => changed_defaults;
     judge "rds/conflicting-libraries" => conflicting_libraries;
     judge "rds/cron-off-on-green" => cron_off_on_green;
     judge "rds/pgaudit-kept" => pgaudit_kept;

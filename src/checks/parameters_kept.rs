@@ -30,6 +30,15 @@ const REMOVED: [(&str, u16, &str); 13] = [
     ("ssl_ecdh_curve", 18, "its successor is ssl_groups"),
 ];
 
+/// Parameters of the service that have another name from a major on: name, that major, the other.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraPostgreSQLReleaseNotes/AuroraPostgreSQL.Updates.html>,
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/PostgreSQLReleaseNotes/postgresql-versions.html>
+const RENAMED: [(&str, u16, &str); 3] = [
+    ("multixact_offsets_cache_size", 17, "multixact_offset_buffers"),
+    ("multixact_members_cache_size", 17, "multixact_member_buffers"),
+    ("rds.rds_superuser_reserved_connections", 16, "reserved_connections"),
+];
+
 pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     answer(look(ctx))
 }
@@ -88,6 +97,10 @@ fn compare(
         let value = ours.value.as_deref().unwrap_or_default();
         let subject = format!("{prefix}{name}");
         let finding = match green.parameters.get(name) {
+            None if RENAMED.iter().any(|(old, ..)| old == name) => match renamed(plane, subject, name, value, green_key, green) {
+                Some(finding) => finding,
+                None => continue,
+            },
             None => {
                 let message = match REMOVED.iter().find(|(removed, ..)| removed == name) {
                     Some((_, major, advice)) => format!("{name} is set for blue, PostgreSQL {major} removed it: {advice}"),
@@ -124,4 +137,26 @@ fn compare(
                 .evidence("green's group", bare(green_key)),
         );
     }
+}
+
+/// What is to be said of a parameter that green knows by another name; nothing where green has the value by that one.
+fn renamed(
+    plane: &Plane<'_>,
+    subject: String,
+    name: &str,
+    value: &str,
+    green_key: &str,
+    green: &ParameterGroup,
+) -> Option<Finding> {
+    let (_, major, new) = RENAMED.iter().find(|(old, ..)| *old == name)?;
+    let theirs = green.parameters.get(*new);
+    if theirs.is_some_and(|theirs| same_value(theirs.value.as_deref().unwrap_or_default(), value)) {
+        return None;
+    }
+    let message = format!("{name} is set to {value} for blue, and from {major} on it is called {new}");
+    let mut finding = Finding::new(subject, message).at(Level::Notice);
+    if theirs.is_some_and(|theirs| theirs.modifiable && !is_set(theirs)) && !is_default_group(green_key) {
+        finding = finding.fix(plane.set_parameter(green_key, new, value, "pending-reboot"));
+    }
+    Some(finding)
 }
