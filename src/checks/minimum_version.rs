@@ -7,7 +7,7 @@ use super::{
 use crate::{
     facts::rds::EngineVersion,
     model::{Engine, PgVersion, Replication, Side},
-    verdict::{Finding, Judgement, Verdict},
+    verdict::{Finding, Judgement, Level, Verdict},
 };
 
 /// The lowest minor of each major that can be a source with logical replication.
@@ -82,6 +82,16 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
         None => PHYSICAL,
     };
     let mut judgement = Judgement::new();
+    if engine == Engine::Aurora && source.major > AURORA_17.major {
+        let message = format!("AWS's table of the versions that can be the source ends with Aurora PostgreSQL {}: of {source} it says nothing", AURORA_17.major);
+        judgement.find(
+            Finding::new(blue.id(), message)
+                .on(Side::Rds)
+                .at(Level::Warning)
+                .fix("-- see whether the table has the version by now, or try: RDS refuses a source that it does not take, and changes nothing")
+                .evidence("version", source.to_string()),
+        );
+    }
     if source < minimum {
         // Only the fix depends on it: the finding holds without.
         let offered = plane.rds.source_version.known().and_then(Option::as_ref);

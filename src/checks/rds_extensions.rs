@@ -127,6 +127,18 @@ struct Extension {
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraPostgreSQLReleaseNotes/AuroraPostgreSQL.Updates.html>
 const FOR_AURORA_16: [(&str, &[u32]); 3] = [("postgis", &[3, 1]), ("pgrouting", &[3, 0, 5]), ("rdkit", &[4, 2])];
 
+/// What AWS's pages disagree on: the guide to major upgrades has it from this minor on, the release notes only from the other.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_UpgradeDBInstance.PostgreSQL.MajorVersion.Process.html>,
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/PostgreSQLReleaseNotes/postgresql-versions.html>
+const DISPUTED: [(Engine, &str, PgVersion, PgVersion); 1] =
+    [(Engine::Rds, "postgis_topology", PgVersion::new(18, 3), PgVersion::new(18, 4))];
+
+/// The minor from which on all pages have the extension, where the target lies before it and some have it there too.
+fn disputed(extension: &str, engine: Engine, target: PgVersion) -> Option<PgVersion> {
+    let found = DISPUTED.iter().find(|(of, name, from, _)| *of == engine && *name == extension && target >= *from)?;
+    Some(found.3).filter(|agreed| target < *agreed)
+}
+
 /// The version that an extension must be updated to first, where the target is Aurora 16.
 fn wanted_first(extension: &Extension, engine: Engine, source: u16, target: PgVersion) -> Option<String> {
     let (_, least) = FOR_AURORA_16.iter().find(|(name, _)| *name == extension.name)?;
@@ -182,7 +194,13 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             continue;
         }
         match told.tells(&extension.name) {
-            Told::Offered => {}
+            Told::Offered => {
+                let listed = told.group.as_ref().is_some_and(|(_, names)| names.contains(extension.name.as_str()));
+                if let Some(agreed) = disputed(&extension.name, ctx.situation.engine, target).filter(|_| !listed) {
+                    let why = format!("is on {target} by one of AWS's pages, and only from {agreed} on by another");
+                    judgement.find(finding(Level::Warning, why).fix(format!("-- choose {agreed} or later as the target")));
+                }
+            }
             // Part of PostgreSQL itself; and Babelfish's own, which AWS lists nowhere and upgrades.
             _ if extension.name == "plpgsql" || extension.name.starts_with("babelfishpg") => {}
             Told::Gone(page) => {
@@ -271,6 +289,14 @@ mod tests {
         assert!(!offered("plrust", Engine::Rds, "18.1") && offered("plrust", Engine::Rds, "17.5"));
         assert!(offered("vector", Engine::Aurora, "14.8") && !offered("vector", Engine::Aurora, "14.7"));
         assert!(offered("vector", Engine::Aurora, "14"));
+    }
+
+    #[test]
+    fn knows_where_pages_disagree() {
+        let agreed = |engine, target: &str| disputed("postgis_topology", engine, target.parse().expect("a version"));
+        assert_eq!(agreed(Engine::Rds, "18.3"), Some(PgVersion::new(18, 4)));
+        assert!(agreed(Engine::Rds, "18.4").is_none() && agreed(Engine::Rds, "18.2").is_none());
+        assert!(agreed(Engine::Aurora, "18.3").is_none() && disputed("postgis", Engine::Rds, PgVersion::new(18, 3)).is_none());
     }
 
     #[test]
