@@ -46,7 +46,7 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
             watch,
         ),
         DeploymentStatus::InvalidConfiguration => {
-            ("has an invalid configuration, from which it does not recover", start_over)
+            ("has an invalid configuration, from which it does not recover (RDS may refuse to delete it as well)", start_over)
         }
         DeploymentStatus::Deleting => ("is being deleted", watch),
         DeploymentStatus::Other(text) => {

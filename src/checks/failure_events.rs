@@ -7,11 +7,12 @@ use super::{
     plane::{Plane, answer},
 };
 use crate::{
-    model::Side,
+    model::{DeploymentStatus, Side},
     verdict::{Finding, Judgement, Level, Verdict},
 };
 
-/// What a message means: RDS-EVENT-0245, 0249, 0252, 0261, 0306, 0310, 0314, 0426, and degraded replication. The API gives no ids,
+/// What a message means: RDS-EVENT-0245, 0249, 0252, 0261, 0306, 0310, 0314, 0426, and degraded replication; and what explains that
+/// green does not come into being: 0085, 0158, 0174, 0202, 0353, 0354, 0355. The API gives no ids,
 /// so words are matched. <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_Events.Messages.html>
 fn meaning(message: &str) -> Option<(&'static str, Level, &'static str)> {
     let text = message.to_ascii_lowercase();
@@ -27,6 +28,10 @@ fn meaning(message: &str) -> Option<(&'static str, Level, &'static str)> {
         Some(("transactions", Level::Warning, "open transactions kept blue from becoming a source of replication"))
     } else if has("storage configuration upgrade") && has("fail") {
         Some(("storage", Level::Warning, "the upgrade of green's storage configuration failed"))
+    } else if has("cannot be upgraded") || has("unable to upgrade") {
+        Some(("upgrade", Level::Warning, "green could not be upgraded"))
+    } else if has("incompatible resources") || has("insufficient resource limits") || has("read replica creation failed") {
+        Some(("resources", Level::Warning, "green could not be made"))
     } else if has("switchover") && cancelled {
         Some(("cancelled", Level::Warning, "a switchover was cancelled"))
     } else {
@@ -48,6 +53,10 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
         let Some((kind, level, what)) = meaning(&event.message).filter(|_| !earlier) else {
             continue;
         };
+        // Once the deployment stands, what kept it from coming into being is over.
+        if matches!(kind, "upgrade" | "resources") && deployment.status == DeploymentStatus::Available {
+            continue;
+        }
         let source = event.source.as_deref().unwrap_or(&deployment.id);
         let subject = format!("{source}/{kind}");
         // Newest first: older ones of the same kind add nothing.

@@ -232,6 +232,13 @@ impl<'a> Plane<'a> {
         self.aws(aws_cli::reboot(instance))
     }
 
+    /// The events of a resource of the last fourteen days, which tell why it is as it is. `kind` is `db-cluster` or `db-instance`.
+    pub(super) fn events_of(self, kind: &str, id: &str) -> String {
+        self.aws(format!(
+            "describe-events --source-type {kind} --source-identifier {id} --duration 20160"
+        ))
+    }
+
     /// The command that deletes the deployment with its green side, so that it can be made again.
     pub(super) fn start_over(self, deployment: &Deployment) -> String {
         self.aws(format!(
@@ -290,11 +297,30 @@ pub(super) fn counterpart<'t>(
         .find(|i| Some(&i.arn) == pair.target.as_ref())
 }
 
+/// Whether a cluster or an instance of this status stays as it is until somebody does something: it was not made, its upgrade failed,
+/// or what it needs is not there. <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html>,
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/accessing-monitoring.html>
+pub(super) fn is_stuck(status: &str) -> bool {
+    let status = status.to_ascii_lowercase();
+    status.starts_with("incompatible-")
+        || matches!(
+            status.as_str(),
+            "failed"
+                | "upgrade-failed"
+                | "cloning-failed"
+                | "insufficient-capacity"
+                | "restore-error"
+                | "inaccessible-encryption-credentials"
+                | "inaccessible-encryption-credentials-recoverable"
+        )
+}
+
 /// Whether a cluster or an instance of this status can be worked with: `available`, or on RDS slower than usual while
 /// its storage is being loaded or optimised.
 pub(crate) fn is_usable(status: &str) -> bool {
+    // AWS's page of Aurora writes them with a capital, its API without.
     matches!(
-        status,
+        status.to_ascii_lowercase().as_str(),
         "available" | "storage-optimization" | "storage-initialization"
     )
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Ctx,
-    plane::{Plane, answer, is_usable},
+    plane::{Plane, answer, is_stuck, is_usable},
 };
 use crate::{
     model::Side,
@@ -25,13 +25,15 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
     if let Some(cluster) = &green.cluster
         && !is_usable(&cluster.status)
     {
+        let (state, wait) = state(&cluster.status);
+        let fix = match wait {
+            true => plane.aws(format!("wait db-cluster-available --db-cluster-identifier {}", cluster.id)),
+            false => plane.events_of("db-cluster", &cluster.id),
+        };
         judgement.find(
-            Finding::new(&cluster.id, format!("cluster {} is {}", cluster.id, cluster.status))
+            Finding::new(&cluster.id, format!("cluster {} is {state}", cluster.id))
                 .on(Side::Rds)
-                .fix(plane.aws(format!(
-                    "wait db-cluster-available --db-cluster-identifier {}",
-                    cluster.id
-                )))
+                .fix(fix)
                 .evidence("status", cluster.status.as_str()),
         );
     }
@@ -40,8 +42,12 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
         let loading = instance.status == "storage-initialization"
             || instance.storage_status.as_deref() == Some("Initializing");
         let finding = if !is_usable(&instance.status) {
-            Finding::new(id, format!("instance {id} is {}", instance.status))
-                .fix(plane.aws(format!("wait db-instance-available --db-instance-identifier {id}")))
+            let (state, wait) = state(&instance.status);
+            let fix = match wait {
+                true => plane.aws(format!("wait db-instance-available --db-instance-identifier {id}")),
+                false => plane.events_of("db-instance", id),
+            };
+            Finding::new(id, format!("instance {id} is {state}")).fix(fix)
         } else if loading {
             Finding::new(id, format!("the storage of {id} is still being loaded from its snapshot, blocks are slow"))
                 .at(Level::Warning)
@@ -51,4 +57,17 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
         judgement.find(finding.on(Side::Rds).evidence("status", instance.status.as_str()));
     }
     Ok(judgement.done())
+}
+
+/// A status with what it means for green, and whether it passes by itself.
+fn state(status: &str) -> (String, bool) {
+    match status {
+        // <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/blue-green-deployments-creating.html>
+        "storage-config-upgrade" => {
+            let means = "its storage is laid out anew, replication pauses, and blue keeps the log for so long";
+            (format!("{status}: {means}"), true)
+        }
+        _ if is_stuck(status) => (format!("{status}, which does not pass by itself"), false),
+        _ => (status.to_owned(), true),
+    }
 }
