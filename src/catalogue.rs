@@ -81,6 +81,9 @@ pub struct Header {
     pub sides: Vec<Side>,
     /// How often they run.
     pub scope: Scope,
+    /// Whether its probes run in template databases too: those of the engine upgrade do, which goes through them.
+    #[serde(default)]
+    pub templates: bool,
     /// When it applies.
     #[serde(default)]
     pub applies: Applies,
@@ -325,6 +328,9 @@ impl Page {
         }
         if header.scope != Scope::ControlPlane && header.sides.contains(&Side::Rds) {
             return Err(bad("side rds goes with scope control-plane".to_owned()));
+        }
+        if header.templates && header.scope != Scope::Database {
+            return Err(bad("templates go with scope database".to_owned()));
         }
         Ok(Self {
             id: id.to_owned(),

@@ -179,8 +179,12 @@ pub struct ServerFacts {
     pub version: PgVersion,
     /// Probes asked once a server.
     pub probes: BTreeMap<ProbeName, Fact<Rows>>,
-    /// Probes asked in each database. Databases that nobody can use (templates, `rdsadmin`) are left out.
+    /// Probes asked in each database. Templates and `rdsadmin`, which hold nobody's data, are left out.
     pub databases: BTreeMap<DbName, DatabaseFacts>,
+    /// The few probes that are asked in templates which accept connections (`template1`), where an engine upgrade is at hand:
+    /// it goes through them as through any other database.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub templates: BTreeMap<DbName, DatabaseFacts>,
 }
 
 /// What was asked for.
@@ -291,7 +295,7 @@ impl Facts {
         for server in [Some(&mut self.blue), self.green.as_mut()].into_iter().flatten() {
             let Fact::Known(server) = server else { continue };
             server.probes.clear();
-            for database in server.databases.values_mut() {
+            for database in server.databases.values_mut().chain(server.templates.values_mut()) {
                 if let Fact::Known(probes) = database {
                     probes.clear();
                 }

@@ -100,7 +100,7 @@ impl<'a> Ctx<'a> {
     }
 
     /// Rows of a probe of this check's page (`""` for its only one) or of a shared probe, on one side: the
-    /// server's own and those of every database.
+    /// server's own and those of every database, templates included where the page says so.
     pub fn rows<T: DeserializeOwned>(&self, side: Side, probe: &str) -> Gathered<T> {
         let server = match self.server(side) {
             Ok(server) => server,
@@ -119,7 +119,8 @@ impl<'a> Ctx<'a> {
             return out;
         }
         let mut asked = false;
-        for (database, probes) in &server.databases {
+        let templates = self.page.header.templates.then_some(&server.templates);
+        for (database, probes) in server.databases.iter().chain(templates.into_iter().flatten()) {
             match probes {
                 Fact::Known(probes) => match probes.get(name) {
                     Some(fact) => {

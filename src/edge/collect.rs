@@ -187,6 +187,7 @@ fn bare(spec: &ConnectSpec, session: &Session) -> ServerFacts {
         version: version(session),
         probes: Default::default(),
         databases: Default::default(),
+        templates: Default::default(),
     }
 }
 

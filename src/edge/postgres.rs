@@ -86,6 +86,8 @@ pub struct Plan {
     pub server: Vec<(ProbeName, Query)>,
     /// In every database.
     pub database: Vec<(ProbeName, Query)>,
+    /// In every template that accepts connections; of these, none is connected to where this is empty.
+    pub template: Vec<(ProbeName, Query)>,
 }
 
 impl Plan {
@@ -93,35 +95,52 @@ impl Plan {
     pub fn of(side: Side, version: PgVersion, wanted: impl Fn(&Check) -> bool) -> Self {
         let mut plan = Self::default();
         let mut shared = vec![DATABASES, "settings"];
+        let mut of_templates = Vec::new();
         for check in checks::all().iter().filter(|check| wanted(check)) {
             let page = &check.page;
-            shared.extend(page.header.needs.iter().map(String::as_str));
+            let needs = page.header.needs.iter().map(String::as_str);
+            shared.extend(needs.clone());
             if page.header.sides.contains(&side) {
-                plan.add(page.header.scope, version, &page.queries);
+                if page.header.templates {
+                    of_templates.extend(needs);
+                }
+                plan.add(page.header.scope, page.header.templates, version, &page.queries);
             }
         }
-        for probe in checks::shared_probes()
-            .iter()
-            .filter(|p| shared.contains(&p.name.as_str()))
-        {
-            plan.add(probe.scope, version, &probe.queries);
+        for probe in checks::shared_probes() {
+            let name = probe.name.as_str();
+            if shared.contains(&name) {
+                let templates = of_templates.contains(&name);
+                plan.add(probe.scope, templates, version, &probe.queries);
+            }
         }
         plan.server.sort_by_key(|(name, _)| name != DATABASES);
         plan
     }
 
-    fn add(&mut self, scope: Scope, version: PgVersion, queries: &[Query]) {
-        let list = match scope {
-            Scope::Server => &mut self.server,
-            Scope::Database => &mut self.database,
-            Scope::ControlPlane => return,
-        };
-        list.extend(
-            queries
-                .iter()
-                .filter(|q| q.runs_on(version))
-                .map(|q| (q.probe.clone(), q.clone())),
-        );
+    fn add(&mut self, scope: Scope, templates: bool, version: PgVersion, queries: &[Query]) {
+        let queries = queries
+            .iter()
+            .filter(|q| q.runs_on(version))
+            .map(|q| (q.probe.clone(), q.clone()));
+        match scope {
+            Scope::Server => self.server.extend(queries),
+            Scope::Database if templates => {
+                self.template.extend(queries.clone());
+                self.database.extend(queries);
+            }
+            Scope::Database => self.database.extend(queries),
+            Scope::ControlPlane => {}
+        }
+    }
+
+    /// What is asked in a database of this kind.
+    fn within(&self, is_template: bool) -> &[(ProbeName, Query)] {
+        if is_template {
+            &self.template
+        } else {
+            &self.database
+        }
     }
 }
 
@@ -313,32 +332,64 @@ struct Database {
 }
 
 /// The databases to look into, and those that cannot be.
-fn to_inspect(databases: &Fact<Rows>) -> (Vec<DbName>, BTreeMap<DbName, DatabaseFacts>) {
-    let mut open = Vec::new();
-    let mut closed = BTreeMap::new();
-    let rows = databases.known().map_or(&[][..], |rows| &rows.rows);
-    for row in rows {
-        let Ok(database) = row.read::<Database>() else {
-            continue;
-        };
-        // Templates hold nobody's data, and `rdsadmin` admits nobody but the service.
-        if database.is_template || database.name == "rdsadmin" {
-            continue;
+#[derive(Default)]
+struct Places {
+    /// With whether it is a template.
+    open: Vec<(DbName, bool)>,
+    databases: BTreeMap<DbName, DatabaseFacts>,
+    templates: BTreeMap<DbName, DatabaseFacts>,
+}
+
+impl Places {
+    /// From the probe `databases`; templates where something is asked in them.
+    fn of(listed: &Fact<Rows>, with_templates: bool) -> Self {
+        let mut places = Self::default();
+        for row in listed.known().map_or(&[][..], |rows| &rows.rows) {
+            let Ok(database) = row.read::<Database>() else {
+                continue;
+            };
+            // `rdsadmin` admits nobody but the service; nobody is let into `template0`, and another template like it has a check of its own.
+            let left_out = database.is_template && !(with_templates && database.allows_connections);
+            if left_out || database.name == "rdsadmin" {
+                continue;
+            }
+            match unreachable(&database) {
+                Some(why) => places.insert(database.name, database.is_template, why),
+                None => places.open.push((database.name, database.is_template)),
+            }
         }
-        if !database.allows_connections {
-            let why = "the database allows no connections (datallowconn is false)";
-            closed.insert(database.name, Fact::unknown(Why::Unreachable, why));
-        } else if !database.may_connect {
-            let why = format!(
-                "no CONNECT privilege: grant connect on database {} to the checking role",
-                crate::model::quote_ident(&database.name)
-            );
-            closed.insert(database.name, Fact::unknown(Why::Privilege, why));
-        } else {
-            open.push(database.name);
-        }
+        places
     }
-    (open, closed)
+
+    fn insert(&mut self, name: DbName, is_template: bool, facts: DatabaseFacts) {
+        let kind = if is_template {
+            &mut self.templates
+        } else {
+            &mut self.databases
+        };
+        kind.insert(name, facts);
+    }
+
+    /// How many databases are done.
+    fn done(&self) -> usize {
+        self.databases.len() + self.templates.len()
+    }
+}
+
+/// Why a database cannot be connected to, as far as the list tells.
+fn unreachable(database: &Database) -> Option<DatabaseFacts> {
+    if !database.allows_connections {
+        let why = "the database allows no connections (datallowconn is false)";
+        Some(Fact::unknown(Why::Unreachable, why))
+    } else if !database.may_connect {
+        let why = format!(
+            "no CONNECT privilege: grant connect on database {} to the checking role",
+            crate::model::quote_ident(&database.name)
+        );
+        Some(Fact::unknown(Why::Privilege, why))
+    } else {
+        None
+    }
 }
 
 /// Connections that are left beside those in use and the reserved ones (`reserved_connections` is new in 16, RDS has one of
@@ -477,16 +528,20 @@ pub async fn collect(
     let others = async {
         let (listed, room) = tokio::join!(probes(&first, listing, manners), room(&first, manners));
         let missing = Fact::unknown(Why::Error, "not asked");
-        let (open, mut databases) = to_inspect(listed.get(DATABASES).unwrap_or(&missing));
-        let total = open.len() + databases.len();
-        let own = open.contains(&spec.database);
+        let listing = listed.get(DATABASES).unwrap_or(&missing);
+        let mut places = Places::of(listing, !plan.template.is_empty());
+        let open = std::mem::take(&mut places.open);
+        let total = open.len() + places.done();
+        let mut own = None;
         let mut waiting = Vec::new();
-        for name in open.into_iter().filter(|name| *name != spec.database) {
+        for (name, is_template) in open {
+            if name == spec.database {
+                own = Some(is_template);
+                continue;
+            }
             match room.refusal(&name) {
-                Some(why) => {
-                    databases.insert(name, Fact::unknown(Why::Unreachable, why));
-                }
-                None => waiting.push(name),
+                Some(why) => places.insert(name, is_template, Fact::unknown(Why::Unreachable, why)),
+                None => waiting.push((name, is_template)),
             }
         }
         // With room for one session only, the others have to wait until this one is closed.
@@ -497,35 +552,37 @@ pub async fn collect(
         };
         // Where there are few, a session is over when the server has ended it, and not when nobody uses it any more.
         let scarce = room.beside < manners.connections;
-        let work = now.into_iter().map(|name| async move {
-            let facts = one_database(spec, &name, &plan.database, manners, scarce).await;
-            (name, facts)
+        let work = now.into_iter().map(|(name, is_template)| async move {
+            let facts = one_database(spec, &name, is_template, plan, manners, scarce).await;
+            (name, is_template, facts)
         });
         let mut done = stream::iter(work.collect::<Vec<_>>()).buffer_unordered(room.beside.max(1));
-        while let Some((name, facts)) = done.next().await {
-            databases.insert(name, facts);
-            progress(databases.len(), total);
+        while let Some((name, is_template, facts)) = done.next().await {
+            places.insert(name, is_template, facts);
+            progress(places.done(), total);
         }
-        (listed, databases, own, total, waiting)
+        (listed, places, own, total, waiting)
     };
     let rest = probes(&first, rest, manners);
-    let own = probes(&first, &plan.database, manners);
-    let ((mut server, mut databases, inspected, total, waiting), rest, own) =
-        tokio::join!(biased; others, rest, own);
+    let asked = probes(&first, &plan.database, manners);
+    let ((mut server, mut places, own, total, waiting), rest, mut asked) =
+        tokio::join!(biased; others, rest, asked);
     server.extend(rest);
-    if inspected {
-        databases.insert(spec.database.clone(), Fact::Known(own));
-        progress(databases.len(), total);
+    if let Some(is_template) = own {
+        let within = plan.within(is_template);
+        asked.retain(|probe, _| within.iter().any(|(name, _)| name == probe));
+        places.insert(spec.database.clone(), is_template, Fact::Known(asked));
+        progress(places.done(), total);
     }
     if waiting.is_empty() {
         drop(first);
     } else {
         first.close().await;
     }
-    for name in waiting {
-        let facts = one_database(spec, &name, &plan.database, manners, true).await;
-        databases.insert(name, facts);
-        progress(databases.len(), total);
+    for (name, is_template) in waiting {
+        let facts = one_database(spec, &name, is_template, plan, manners, true).await;
+        places.insert(name, is_template, facts);
+        progress(places.done(), total);
     }
     let version = server_version(&server).unwrap_or(announced);
     ServerFacts {
@@ -533,7 +590,8 @@ pub async fn collect(
         role,
         version,
         probes: server,
-        databases,
+        databases: places.databases,
+        templates: places.templates,
     }
 }
 
@@ -547,18 +605,29 @@ pub fn endpoint(spec: &ConnectSpec) -> String {
     }
 }
 
+/// The longest that the server keeps a session in a template that does nothing, or works on one statement: whoever creates a database from it
+/// waits for others to leave for a few seconds only (`CountOtherDBBackends` in
+/// <https://github.com/postgres/postgres/blob/REL_17_STABLE/src/backend/storage/ipc/procarray.c>). As a rule a look takes milliseconds.
+const IN_TEMPLATE: Duration = Duration::from_secs(10);
+
 async fn one_database(
     spec: &ConnectSpec,
     name: &str,
-    list: &[(ProbeName, Query)],
+    is_template: bool,
+    plan: &Plan,
     manners: Manners,
     scarce: bool,
 ) -> DatabaseFacts {
-    let session = match connect_patiently(&spec.for_database(name), scarce).await {
+    let mut spec = spec.for_database(name);
+    if is_template {
+        spec.limits.statement = spec.limits.statement.min(IN_TEMPLATE);
+        spec.limits.idle = spec.limits.idle.min(IN_TEMPLATE);
+    }
+    let session = match connect_patiently(&spec, scarce).await {
         Ok(session) => session,
         Err(e) => return e.fact(),
     };
-    let facts = probes(&session, list, manners).await;
+    let facts = probes(&session, plan.within(is_template), manners).await;
     if scarce {
         session.close().await;
     }

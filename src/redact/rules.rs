@@ -131,7 +131,7 @@ const TEXTS: &[&str] = &[
 ];
 const STATEMENTS: &[&str] = &["query", "command"];
 /// Objects whose keys are names.
-const NAMED: &[&str] = &["databases", "columns", "tags", "parameter_groups"];
+const NAMED: &[&str] = &["databases", "templates", "columns", "tags", "parameter_groups"];
 
 /// Settings of type string whose values are the same for everyone.
 const SETTINGS: &[&str] = &[
@@ -239,7 +239,10 @@ impl<'a> Place<'a> {
         // And a database may be called like one of them.
         // Instances have a list of that name.
         let groups = *key != "parameter_groups" || outer == Some(&"rds");
-        groups && NAMED.contains(key) && outer != Some(&"probes") && outer != Some(&"databases")
+        let outside = ["probes", "databases", "templates"]
+            .iter()
+            .all(|other| outer != Some(other));
+        groups && NAMED.contains(key) && outside
     }
 
     /// Whether an object is the unknown side of a fact.

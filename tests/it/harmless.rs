@@ -82,7 +82,7 @@ fn unknown(facts: &Facts) -> Vec<String> {
     for (name, fact) in &blue.probes {
         see("server", name, fact.get().err().map(|(_, why)| why));
     }
-    for (database, fact) in &blue.databases {
+    for (database, fact) in blue.databases.iter().chain(&blue.templates) {
         match fact {
             Fact::Unknown { detail, .. } => see(database, "", Some(detail)),
             Fact::Known(probes) => {
@@ -167,7 +167,7 @@ fn the_log_of_a_full_run_has_nothing_but_looking() {
                 statements > 50,
                 "on {major}: {statements} statements are not a full run"
             );
-            for database in ["app", "other", "third", "postgres"] {
+            for database in ["app", "other", "third", "postgres", "template1"] {
                 assert!(
                     databases.contains(database),
                     "on {major}: {database} was looked at"

@@ -3,11 +3,11 @@
 //! Each law is a function that returns the violations it finds, and each is tested twice: on the catalogue, where it must
 //! find none, and on a planted fault, where it must find one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use greenlight::{
     checks::{self, Check},
-    facts::{Fact, Facts, Why},
+    facts::{DatabaseFacts, Fact, Facts, ServerFacts, Why},
     model::{Engine, PgVersion, Phase},
     policy::Policy,
     situation::Situation,
@@ -147,18 +147,26 @@ fn takeaways(facts: &Facts) -> Vec<(String, Facts)> {
         }
         out.push((name.clone(), less));
     }
-    for (database, probes) in &blue.databases {
+    // Templates are looked into as well; which of the two a database is makes no difference here.
+    fn within(server: &mut ServerFacts, is_template: bool) -> &mut BTreeMap<String, DatabaseFacts> {
+        if is_template {
+            &mut server.templates
+        } else {
+            &mut server.databases
+        }
+    }
+    let databases = blue.databases.iter().map(|(name, probes)| (name, probes, false));
+    let templates = blue.templates.iter().map(|(name, probes)| (name, probes, true));
+    for (database, probes, is_template) in databases.chain(templates) {
         let mut less = facts.clone();
         if let Fact::Known(server) = &mut less.blue {
-            server
-                .databases
-                .insert(database.clone(), Fact::unknown(Why::Privilege, "taken away"));
+            within(server, is_template).insert(database.clone(), Fact::unknown(Why::Privilege, "taken away"));
         }
         out.push((format!("{database}/*"), less));
         for name in probes.known().into_iter().flat_map(|p| p.keys()) {
             let mut less = facts.clone();
             if let Fact::Known(server) = &mut less.blue
-                && let Some(Fact::Known(probes)) = server.databases.get_mut(database)
+                && let Some(Fact::Known(probes)) = within(server, is_template).get_mut(database)
             {
                 probes.insert(name.clone(), gone());
             }
