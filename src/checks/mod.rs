@@ -65,6 +65,7 @@ checks! {
     judge "upgrade/encoding-conversions" => by_step;
     rows "upgrade/postfix-operators";
     rows "upgrade/polymorphic-functions";
+    rows "upgrade/operator-partners";
     rows "upgrade/not-null-inheritance";
     again "upgrade/not-null-names" => by_step;
     rows "upgrade/partition-identity";
@@ -79,6 +80,7 @@ checks! {
     rows "upgrade/interval-text";
     again "upgrade/removed-settings" => by_step;
     again "upgrade/removed-function-settings" => by_step;
+    again "upgrade/parameter-grants" => by_step;
     again "upgrade/system-grants" => by_step;
     rows "upgrade/system-schema-objects";
     again "upgrade/built-in-casts" => by_step;
@@ -86,6 +88,7 @@ checks! {
     again "upgrade/removed-extensions" => by_step;
     again "upgrade/c-functions" => by_step;
     rows "upgrade/role-names";
+    rows "upgrade/global-encoding";
     rows "upgrade/closed-databases";
     rows "upgrade/invalid-databases";
     rows "upgrade/template-databases";
@@ -95,6 +98,7 @@ checks! {
     rows "upgrade/extension-views";
     again "upgrade/inlined-functions" => by_step;
     rows "upgrade/dangling-roles";
+    rows "upgrade/lost-schemas";
     again "upgrade/function-bodies" => by_step;
     again "upgrade/reserved-names" => by_step;
 
