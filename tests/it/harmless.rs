@@ -507,9 +507,18 @@ fn the_lock_and_the_probe_leave_the_last_connections() {
         assert!(kept(&server, 0).await);
         released(&server, held).await;
 
-        // Nor does the lock keep the last one that the database's own limit allows.
+        // Nor does the lock keep the last one that the database's own limit allows. Sessions that end still count.
         let limit = "alter database postgres connection limit 1";
-        server.execute("postgres", limit).await.expect("a limit");
+        server.execute("other", limit).await.expect("a limit");
+        let sessions = "select count(*) from pg_stat_activity where datname = 'postgres'";
+        let free = async {
+            while server.value("other", sessions).await.expect("an answer").as_deref() != Some("0") {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), free)
+            .await
+            .expect("sessions end");
         let refused = BlueLock::take(&way, "bgd-1").await.expect_err("it is the last");
         assert!(
             refused
