@@ -5,12 +5,15 @@ use std::{path::PathBuf, process::Stdio, time::Duration};
 use greenlight::switchover::{journal, record::Record};
 use sandbox::{Options, Sandbox, Scenario, ScenarioError, Speed};
 use serde_json::Value;
-use tokio::process::{Child, Command};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::{Child, Command},
+};
 
 /// The one call that counts.
 pub(crate) const ACTION: &str = "SwitchoverBlueGreenDeployment";
 /// Longest time for anything that a test waits for; nothing is proven by it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// See the module.
 pub(crate) struct Stage {
@@ -109,13 +112,13 @@ impl Stage {
         command.args(["switchover", "--deployment", self.deployment, "--journal", name]);
         for [flag, value] in [
             ["--stable-for", "1500ms"],
-            ["--wait", "30s"],
+            ["--wait", "90s"],
             ["--lag-samples", "1"],
             ["--poll", "100ms"],
             ["--rest-for", "1s"],
             ["--reconcile-for", "3s"],
-            ["--grace", "15s"],
-            ["--timeout", "30s"],
+            ["--grace", "60s"],
+            ["--timeout", "60s"],
         ] {
             if !more.contains(&flag) {
                 command.args([flag, value]);
@@ -229,6 +232,38 @@ async fn readable(sandbox: &Sandbox) {
             .await
     };
     granted.expect("granted");
+}
+
+/// Reads the events of a run until one fits, does something, and lets the run come to its end.
+pub(crate) async fn ended_after(
+    mut run: Child,
+    fits: impl Fn(&Value) -> bool,
+    then: impl AsyncFnOnce(),
+) -> Ended {
+    let mut lines = BufReader::new(run.stdout.take().expect("piped")).lines();
+    let mut stdout = String::new();
+    let found = async {
+        while let Some(line) = lines.next_line().await.expect("UTF-8") {
+            stdout.push_str(&line);
+            stdout.push('\n');
+            if fits(&serde_json::from_str(&line).expect("every line is an event")) {
+                return true;
+            }
+        }
+        false
+    };
+    let found = tokio::time::timeout(PATIENCE, found).await;
+    if found.is_ok_and(|found| found) {
+        then().await;
+    }
+    while let Some(line) = lines.next_line().await.expect("UTF-8") {
+        stdout.push_str(&line);
+        stdout.push('\n');
+    }
+    Ended {
+        stdout,
+        ..ended(run).await
+    }
 }
 
 pub(crate) async fn ended(child: Child) -> Ended {

@@ -130,6 +130,8 @@ async fn play(story: &[Meets]) {
         "4s",
         "--grace",
         "4s",
+        "--timeout",
+        "30s",
         "--reconcile-for",
         "2s",
     ];
