@@ -42,6 +42,10 @@ const EXPLAINED: &[(&str, &str)] = &[
         "it upgrades, but nobody can look into it, which is no pass",
     ),
     (
+        "reg-columns: a template that the role may not enter",
+        "it upgrades, but nobody can look into it, which is no pass",
+    ),
+    (
         "collation-versions: ",
         "builds for packages may lack ICU, which the scenario's collations need",
     ),
