@@ -10,6 +10,7 @@ use crate::{
         journal::{self, Journal, JournalError, Log},
         lock::LockError,
         machine::{Config, State},
+        outcome::Refusal,
         record::{Actor, Header},
         resume::{Resumed, resume},
     },
@@ -18,8 +19,8 @@ use crate::{
 /// Why there is no journal to write to.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// Another process has it.
-    Busy(String),
+    /// There is nothing to run: another process has it, or it was plain before.
+    Refused(Refusal),
     /// Anything else.
     Failure(Failure),
 }
@@ -118,7 +119,8 @@ pub(super) fn begin(
 fn trouble(error: JournalError) -> Trouble {
     match error {
         JournalError::Locked(LockError::Held { path, holder }) => {
-            Trouble::Busy(format!("{holder}, by the journal's lock {}", path.display()))
+            let holder = format!("{holder}, by the journal's lock {}", path.display());
+            Trouble::Refused(Refusal::Locked { holder })
         }
         error => Trouble::Failure(error.into()),
     }
