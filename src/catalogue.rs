@@ -105,6 +105,17 @@ pub struct Header {
     pub aliases: Vec<String>,
 }
 
+impl Header {
+    /// Whether it asks of blue what will matter on green, and so of green as soon as that is there: what was mended or spoilt
+    /// there alone counts.
+    pub fn moves_to_green(&self) -> bool {
+        self.phases.contains(&Phase::Create)
+            && [Side::Blue, Side::Green]
+                .iter()
+                .all(|side| self.sides.contains(side))
+    }
+}
+
 /// One query of a page.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Query {

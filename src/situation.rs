@@ -80,7 +80,7 @@ impl Situation {
         if header.sides.contains(&Side::Rds) && self.databases_only {
             return No("databases only: RDS was not asked".to_owned());
         }
-        if header.sides.contains(&Side::Green) && !self.has_green {
+        if header.sides.contains(&Side::Green) && !self.has_green && !header.moves_to_green() {
             return No("there is no green server yet".to_owned());
         }
         let rules = [

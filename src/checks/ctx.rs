@@ -265,7 +265,7 @@ impl Settings {
     }
 }
 
-/// The judge of checks without one: any row is a finding.
+/// The judge of checks without one: any row is a finding. Where the matter moves to green, blue's rows only count until green is there.
 pub(super) fn rows_are_findings(ctx: &Ctx<'_>) -> Verdict {
     rows_where(ctx, |_| true)
 }
@@ -274,7 +274,9 @@ pub(super) fn rows_are_findings(ctx: &Ctx<'_>) -> Verdict {
 /// the query's order: one that is listed shows that the rest does not matter either.
 pub(super) fn rows_where(ctx: &Ctx<'_>, matters: impl Fn(&BTreeMap<String, Value>) -> bool) -> Verdict {
     let mut judgement = Judgement::new();
-    for &side in &ctx.page.header.sides {
+    let there = ctx.facts.server(Side::Green).is_some();
+    let counts = |side: Side| !ctx.page.header.moves_to_green() || (side == Side::Green) == there;
+    for side in ctx.page.header.sides.iter().copied().filter(|side| counts(*side)) {
         let gathered = ctx.rows::<BTreeMap<String, Value>>(side, "");
         judgement.blind(gathered.unseen);
         for (database, more) in gathered.more_in {
