@@ -19,6 +19,34 @@ struct Table {
     publications: Vec<String>,
     /// Whether a subscription of its own server knows it.
     subscribed: bool,
+    /// Of a partition: under which names publications of its own server send it.
+    #[serde(default)]
+    routes: Option<Vec<Route>>,
+    /// Of a partition: its own name and those of its ancestors, as far as a subscription of its own server knows them.
+    #[serde(default)]
+    known: Option<Vec<String>>,
+}
+
+/// A publication sends a partition under its own name or, by `publish_via_partition_root`, under an ancestor's.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Route {
+    publication: String,
+    relation: String,
+}
+
+impl Table {
+    /// Whether what publications that are read send of this table of blue comes under a name that green's subscriptions know.
+    fn arrives(&self, read: &BTreeSet<String>, green: &Self) -> bool {
+        let known = |relation: &String| match &green.known {
+            Some(known) => known.contains(relation),
+            None => green.subscribed && *relation == self.name,
+        };
+        match &self.routes {
+            Some(routes) => routes.iter().any(|r| read.contains(&r.publication) && known(&r.relation)),
+            None => known(&self.name),
+        }
+    }
 }
 
 /// A subscription of the database; a last row without a name only counts those of the whole server.
@@ -69,7 +97,7 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
                 pair.name,
                 quoted(read)
             )
-        } else if pair.green.as_ref().is_some_and(|green| !green.subscribed) {
+        } else if pair.green.as_ref().is_some_and(|green| !blue.arrives(read, green)) {
             format!("green's subscription does not know table {}", pair.name)
         } else {
             replicated += 1;
