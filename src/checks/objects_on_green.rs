@@ -41,6 +41,9 @@ impl Object {
     fn difference(&self, green: &Self) -> Option<String> {
         if self.state == green.state {
             return match (&self.definition, &green.definition) {
+                (Some(blue), Some(green)) if self.kind == "type" && self.state.as_deref() == Some("e") => {
+                    (!same_order(blue, green)).then(|| "has its values in another order on green".to_owned())
+                }
                 (Some(blue), Some(green)) if !same_text(blue, green) => {
                     Some("is defined differently on green".to_owned())
                 }
@@ -76,6 +79,14 @@ impl Object {
             _ => None,
         }
     }
+}
+
+/// Whether the values that two enums share stand in the same order; those that one alone has are told by themselves. A value that
+/// holds what separates them here is taken apart likewise on both sides.
+fn same_order(one: &str, other: &str) -> bool {
+    let [one, other] = [one, other].map(|list| list.split(", ").collect::<Vec<_>>());
+    let shared = |of: &[&str], with: &[&str]| of.iter().filter(|v| with.contains(v)).map(|v| (*v).to_owned()).collect::<Vec<_>>();
+    shared(&one, &other) == shared(&other, &one)
 }
 
 pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {

@@ -69,6 +69,10 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
             _ => continue,
         };
         tables += 1;
+        if blue.replicates() && !["r", "p"].contains(&green.kind.as_str()) {
+            let message = format!("{} is a table on blue and a {} on green, which takes no changes, and stops", pair.name, green.what());
+            judgement.find(find(pair.name.clone(), message));
+        }
         if blue.replicates() && green.persistence == "u" {
             let message = format!("table {} is unlogged on green: its rows do not travel, and do not outlive a crash there", pair.name);
             judgement.find(find(pair.name.clone(), message));
