@@ -21,11 +21,20 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     let settings = ctx.settings(Side::Blue);
     let mut judgement = Judgement::new();
     judgement.blind(overrides.unseen);
+    // What a database of blue sets is told once, though green has got it with the storage.
+    let of_blue: Vec<(String, &str)> = overrides.rows.iter().map(|(_, o)| (o.subject(), o.name.as_str())).collect();
+    let of_green = ctx.facts.green.is_some().then(|| ctx.rows::<Override>(Side::Green, "overrides"));
+    let of_green = of_green.map_or_else(Vec::new, |gathered| {
+        judgement.blind(gathered.unseen);
+        gathered.rows.into_iter().map(|(_, o)| o).filter(|o| !of_blue.contains(&(o.subject(), &o.name))).collect()
+    });
     for (name, effect) in REAL {
-        for (_, o) in overrides.rows.iter().filter(|(_, o)| o.name == name && o.role.is_none() && is_set(&o.value)) {
+        let of_blue = overrides.rows.iter().map(|(_, o)| (Side::Blue, o));
+        let all = of_blue.chain(of_green.iter().map(|o| (Side::Green, o)));
+        for (side, o) in all.filter(|(_, o)| o.name == name && o.role.is_none() && is_set(&o.value)) {
             judgement.find(
                 Finding::new(o.subject(), format!("{name} = {} for {} {effect}", o.value, o.whom()))
-                    .on(Side::Blue)
+                    .on(side)
                     .fix(format!("{} reset {name};", o.alter))
                     .evidence("value", o.value.as_str()),
             );
