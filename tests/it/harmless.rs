@@ -512,7 +512,13 @@ fn the_lock_and_the_probe_leave_the_last_connections() {
         server.execute("other", limit).await.expect("a limit");
         let sessions = "select count(*) from pg_stat_activity where datname = 'postgres'";
         let free = async {
-            while server.value("other", sessions).await.expect("an answer").as_deref() != Some("0") {
+            while server
+                .value("other", sessions)
+                .await
+                .expect("an answer")
+                .as_deref()
+                != Some("0")
+            {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
