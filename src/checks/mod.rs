@@ -149,7 +149,7 @@ checks! {
     judge "activity/writes-on-green" => writes_on_green;
     rows "schema/generated-identity";
     rows "schema/large-full-identity";
-    judge "schema/hash-identity" => hash_identity;
+    judge "schema/hash-lookups" => hash_lookups;
     judge "schema/unlogged-tables" => unlogged_tables;
     judge "schema/large-objects" => large_objects;
     rows "schema/unqualified-functions";
