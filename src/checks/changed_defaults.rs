@@ -2,8 +2,8 @@
 
 use super::{
     Ctx,
-    materialized_views::since,
     plane::{Plane, answer, is_set},
+    shared::since,
 };
 use crate::{
     model::{Engine, PgVersion, Side},

@@ -274,8 +274,8 @@ pub(super) fn rows_are_findings(ctx: &Ctx<'_>) -> Verdict {
 /// the query's order: one that is listed shows that the rest does not matter either.
 pub(super) fn rows_where(ctx: &Ctx<'_>, matters: impl Fn(&BTreeMap<String, Value>) -> bool) -> Verdict {
     let mut judgement = Judgement::new();
-    let there = ctx.facts.server(Side::Green).is_some();
-    let counts = |side: Side| !ctx.page.header.moves_to_green() || (side == Side::Green) == there;
+    let counts =
+        |side: Side| !ctx.page.header.moves_to_green() || (side == Side::Green) == ctx.situation.has_green;
     for side in ctx.page.header.sides.iter().copied().filter(|side| counts(*side)) {
         let gathered = ctx.rows::<BTreeMap<String, Value>>(side, "");
         judgement.blind(gathered.unseen);

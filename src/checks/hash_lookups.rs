@@ -24,7 +24,7 @@ struct Table {
 
 pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
     let mut judgement = Judgement::new();
-    if ctx.facts.server(Side::Green).is_none() {
+    if !ctx.situation.has_green {
         let gathered = ctx.rows::<Table>(Side::Blue, "");
         judgement.blind(gathered.unseen);
         for (database, table) in gathered.rows.iter().filter(|(_, t)| t.whole) {

@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::Ctx;
+use super::{Ctx, shared::since};
 use crate::{
-    model::{Engine, PgVersion, Side, count},
+    model::{Engine, Side, count},
     verdict::{Finding, Judgement, Level, Verdict},
 };
 
@@ -20,14 +20,6 @@ struct Views {
 const AURORA: &[(u16, u16)] = &[(13, 20), (14, 17), (15, 12), (16, 8), (17, 4)];
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/PostgreSQLReleaseNotes/postgresql-versions.html>
 const RDS: &[(u16, u16)] = &[(12, 19), (13, 15), (14, 12), (15, 7), (16, 3)];
-
-/// Whether a version is at or past the first minor of its major; majors after the list all are.
-pub(super) fn since(version: PgVersion, list: &[(u16, u16)]) -> bool {
-    match list.iter().find(|(major, _)| *major == version.major) {
-        Some((_, minor)) => version.minor.is_some_and(|m| m >= *minor),
-        None => list.last().is_some_and(|(major, _)| version.major > *major),
-    }
-}
 
 /// Whether blue's version lets a REFRESH pass; a plain server's always does.
 pub(super) fn refresh_is_harmless(ctx: &Ctx<'_>) -> bool {
@@ -66,6 +58,7 @@ pub(super) fn judge(ctx: &Ctx<'_>) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::PgVersion;
 
     #[test]
     fn knows_the_minor_that_brought_the_relief() {

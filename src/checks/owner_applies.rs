@@ -3,8 +3,8 @@
 use super::{
     Ctx,
     ctx::rows_are_findings,
-    materialized_views::since,
     plane::{Plane, is_on, value},
+    shared::since,
 };
 use crate::{
     model::{Engine, PgVersion},

@@ -232,10 +232,11 @@ impl<'a> Plane<'a> {
         self.aws(aws_cli::reboot(instance))
     }
 
-    /// The events of a resource of the last fourteen days, which tell why it is as it is. `kind` is `db-cluster` or `db-instance`.
-    pub(super) fn events_of(self, kind: &str, id: &str) -> String {
+    /// The events of a resource of the last fourteen days, which tell why it is as it is.
+    pub(super) fn events_of(self, kind: ResourceKind, id: &str) -> String {
         self.aws(format!(
-            "describe-events --source-type {kind} --source-identifier {id} --duration 20160"
+            "describe-events --source-type {} --source-identifier {id} --duration 20160",
+            kind.thing()
         ))
     }
 

@@ -1,11 +1,13 @@
 //! Production takes writes.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 use super::Ctx;
 use crate::{
     facts::Why,
-    model::{ResourceKind, Side},
+    model::Side,
     verdict::{Finding, Judgement, Level, Verdict},
 };
 
@@ -29,18 +31,7 @@ fn groups(ctx: &Ctx<'_>, judgement: &mut Judgement) {
         Ok(None) => return,
         Err((why, detail)) => return judgement.unseen("rds.green", format!("{why}: {detail}")),
     };
-    let cluster = green
-        .cluster
-        .iter()
-        .map(|c| ResourceKind::Cluster.group_key(&c.parameter_group));
-    let instances = green
-        .instances
-        .iter()
-        .flat_map(|i| &i.parameter_groups)
-        .map(|g| ResourceKind::Instance.group_key(&g.name));
-    let mut keys: Vec<String> = cluster.chain(instances).collect();
-    keys.sort();
-    keys.dedup();
+    let keys: BTreeSet<String> = green.group_keys().collect();
     for key in keys {
         match rds.parameter_groups.get(&key).map(|fact| fact.get()) {
             Some(Ok(Some(group))) => {

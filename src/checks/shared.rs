@@ -6,9 +6,17 @@ use serde::Deserialize;
 use super::{Ctx, plane::Plane};
 use crate::{
     facts::rds::RdsFacts,
-    model::{Engine, Lsn, Side, count, quote_literal, size},
+    model::{Engine, Lsn, PgVersion, Side, count, quote_literal, size},
     verdict::{Finding, Unseen},
 };
+
+/// Whether a version is at or past the first minor of its major; majors after the list all are.
+pub(super) fn since(version: PgVersion, list: &[(u16, u16)]) -> bool {
+    match list.iter().find(|(major, _)| *major == version.major) {
+        Some((_, minor)) => version.minor.is_some_and(|m| m >= *minor),
+        None => list.last().is_some_and(|(major, _)| version.major > *major),
+    }
+}
 
 /// A row of `databases`.
 #[derive(Clone, Debug, Deserialize)]

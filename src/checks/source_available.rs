@@ -5,7 +5,7 @@ use super::{
     plane::{Plane, answer, is_stuck, is_usable},
 };
 use crate::{
-    model::{Phase, Side},
+    model::{Phase, ResourceKind, Side},
     verdict::{Finding, Judgement, Level, Verdict},
 };
 
@@ -22,7 +22,7 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
     {
         let fix = match cluster.status.as_str() {
             "stopped" => plane.aws(format!("start-db-cluster --db-cluster-identifier {}", cluster.id)),
-            stuck if is_stuck(stuck) => plane.events_of("db-cluster", &cluster.id),
+            stuck if is_stuck(stuck) => plane.events_of(ResourceKind::Cluster, &cluster.id),
             _ => plane.aws(format!("wait db-cluster-available --db-cluster-identifier {}", cluster.id)),
         };
         judgement.find(
@@ -36,7 +36,7 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
     for instance in blue.instances.iter().filter(|i| !is_usable(&i.status)) {
         let fix = match (instance.status.as_str(), &blue.cluster) {
             ("stopped", None) => plane.aws(format!("start-db-instance --db-instance-identifier {}", instance.id)),
-            (stuck, _) if is_stuck(stuck) => plane.events_of("db-instance", &instance.id),
+            (stuck, _) if is_stuck(stuck) => plane.events_of(ResourceKind::Instance, &instance.id),
             _ => plane.aws(format!("wait db-instance-available --db-instance-identifier {}", instance.id)),
         };
         let spared = ctx.situation.phase == Phase::Create && writer != Some(instance.id.as_str());

@@ -5,7 +5,7 @@ use super::{
     plane::{Plane, answer, is_stuck, is_usable},
 };
 use crate::{
-    model::Side,
+    model::{ResourceKind, Side},
     verdict::{Finding, Judgement, Level, Verdict},
 };
 
@@ -28,7 +28,7 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
         let (state, wait) = state(&cluster.status);
         let fix = match wait {
             true => plane.aws(format!("wait db-cluster-available --db-cluster-identifier {}", cluster.id)),
-            false => plane.events_of("db-cluster", &cluster.id),
+            false => plane.events_of(ResourceKind::Cluster, &cluster.id),
         };
         judgement.find(
             Finding::new(&cluster.id, format!("cluster {} is {state}", cluster.id))
@@ -45,7 +45,7 @@ fn look(ctx: &Ctx<'_>) -> Result<Verdict, Verdict> {
             let (state, wait) = state(&instance.status);
             let fix = match wait {
                 true => plane.aws(format!("wait db-instance-available --db-instance-identifier {id}")),
-                false => plane.events_of("db-instance", id),
+                false => plane.events_of(ResourceKind::Instance, id),
             };
             Finding::new(id, format!("instance {id} is {state}")).fix(fix)
         } else if loading {

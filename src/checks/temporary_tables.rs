@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Ctx, materialized_views::since};
+use super::{Ctx, shared::since};
 use crate::{
     model::{Engine, Side},
     verdict::{Finding, Judgement, Verdict},

@@ -518,6 +518,14 @@ pub struct Quota {
 }
 
 impl Topology {
+    /// The keys of all its parameter groups: the cluster's, and those of each instance. A group that several use comes as often.
+    pub fn group_keys(&self) -> impl Iterator<Item = String> {
+        let cluster = self.cluster.iter();
+        let cluster = cluster.map(|c| ResourceKind::Cluster.group_key(&c.parameter_group));
+        let instances = self.instances.iter().flat_map(|i| &i.parameter_groups);
+        cluster.chain(instances.map(|g| ResourceKind::Instance.group_key(&g.name)))
+    }
+
     /// The writer: the cluster's writing member, or the instance itself.
     pub fn writer(&self) -> Option<&Instance> {
         match &self.cluster {

@@ -62,7 +62,6 @@ struct Upgrade<'a> {
     groups: &'a Groups,
     values: BTreeMap<&'a str, &'a str>,
     description: String,
-    of_cluster: bool,
 }
 
 impl<'a> Upgrade<'a> {
@@ -77,19 +76,17 @@ impl<'a> Upgrade<'a> {
             groups,
             values: set.map(|v| (v.name.as_str(), v.value.as_str())).collect(),
             description: format!("For the upgrade to {}", plan.target()),
-            of_cluster: groups.kind == ResourceKind::Cluster,
         }
     }
 
     fn cloud_formation(&self) -> String {
-        let (kind, name) = match self.of_cluster {
-            true => ("AWS::RDS::DBClusterParameterGroup", "DBClusterParameterGroupName"),
-            false => ("AWS::RDS::DBParameterGroup", "DBParameterGroupName"),
+        let (kind, name) = match self.groups.kind {
+            ResourceKind::Cluster => ("AWS::RDS::DBClusterParameterGroup", "DBClusterParameterGroupName"),
+            ResourceKind::Instance => ("AWS::RDS::DBParameterGroup", "DBParameterGroupName"),
         };
-        let resource = if self.of_cluster {
-            "AWS::RDS::DBCluster"
-        } else {
-            "AWS::RDS::DBInstance"
+        let resource = match self.groups.kind {
+            ResourceKind::Cluster => "AWS::RDS::DBCluster",
+            ResourceKind::Instance => "AWS::RDS::DBInstance",
         };
         // Metadata changes nothing: the edits are there to be copied.
         let template = json!({
@@ -108,10 +105,9 @@ impl<'a> Upgrade<'a> {
     }
 
     fn terraform(&self) -> String {
-        let kind = if self.of_cluster {
-            "aws_rds_cluster_parameter_group"
-        } else {
-            "aws_db_parameter_group"
+        let kind = match self.groups.kind {
+            ResourceKind::Cluster => "aws_rds_cluster_parameter_group",
+            ResourceKind::Instance => "aws_db_parameter_group",
         };
         let mut out = format!(
             "resource \"{kind}\" \"upgrade\" {{\n  name        = {}\n  family      = {}\n  description = {}\n",
@@ -128,24 +124,24 @@ impl<'a> Upgrade<'a> {
             );
         }
         out.push_str("}\n");
-        out.push_str(&terraform_edits(self.plan, kind, self.of_cluster));
+        out.push_str(&terraform_edits(self.plan, kind));
         out
     }
 
     /// The constructs of the group, and of what it is for: their names are the same in every language. So is the property, in its spelling,
     /// by which the one is named and the other refers to it.
     fn cdk_classes(&self) -> [&'static str; 2] {
-        match self.of_cluster {
-            true => ["CfnDBClusterParameterGroup", "CfnDBCluster"],
-            false => ["CfnDBParameterGroup", "CfnDBInstance"],
+        match self.groups.kind {
+            ResourceKind::Cluster => ["CfnDBClusterParameterGroup", "CfnDBCluster"],
+            ResourceKind::Instance => ["CfnDBParameterGroup", "CfnDBInstance"],
         }
     }
 
     fn cdk_python(&self) -> String {
         let [class, resource] = self.cdk_classes();
-        let property = match self.of_cluster {
-            true => "db_cluster_parameter_group_name",
-            false => "db_parameter_group_name",
+        let property = match self.groups.kind {
+            ResourceKind::Cluster => "db_cluster_parameter_group_name",
+            ResourceKind::Instance => "db_parameter_group_name",
         };
         let mut out = format!(
             "from aws_cdk import aws_rds as rds\nfrom constructs import Construct\n\n\n\
@@ -173,9 +169,9 @@ impl<'a> Upgrade<'a> {
 
     fn cdk_typescript(&self) -> String {
         let [class, resource] = self.cdk_classes();
-        let property = match self.of_cluster {
-            true => "dbClusterParameterGroupName",
-            false => "dbParameterGroupName",
+        let property = match self.groups.kind {
+            ResourceKind::Cluster => "dbClusterParameterGroupName",
+            ResourceKind::Instance => "dbParameterGroupName",
         };
         let mut out = format!(
             "import * as rds from 'aws-cdk-lib/aws-rds';\nimport {{ Construct }} from 'constructs';\n\n\
@@ -221,14 +217,14 @@ fn level_2(plan: &Plan, typescript: bool) -> String {
 ///
 /// Aurora has no `blue_green_update`, by the provider's own decision; an instance has it, and it would make a deployment of its
 /// own. <https://hashicorp.github.io/terraform-provider-aws/design-decisions/rds-bluegreen-deployments/>
-fn terraform_edits(plan: &Plan, group: &str, of_cluster: bool) -> String {
-    let (resource, property, more) = match of_cluster {
-        true => (
+fn terraform_edits(plan: &Plan, group: &str) -> String {
+    let (resource, property, more) = match plan.groups.kind {
+        ResourceKind::Cluster => (
             "aws_rds_cluster",
             "db_cluster_parameter_group_name",
             "aws_rds_cluster has no blue_green_update: the provider never makes a deployment of Aurora by itself.",
         ),
-        false => (
+        ResourceKind::Instance => (
             "aws_db_instance",
             "parameter_group_name",
             "Without blue_green_update { enabled = true }: that makes a deployment of its own, and switches it over unguarded.",

@@ -14,7 +14,7 @@ use greenlight::{
 };
 use sandbox::pg::{Server, ServerOptions, block_on};
 
-use crate::support::{Wanted, checking_role, collect, spec};
+use crate::support::{PATIENCE, Wanted, checking_role, collect, spec};
 
 /// Databases that take a slot: these and `postgres`.
 const DATABASES: [&str; 3] = ["postgres", "a", "b"];
@@ -29,9 +29,6 @@ const REFUSALS: [&str; 4] = [
 
 /// Refusals that are no accident, such as a session that is not quite over yet: a launcher tries five times a second.
 const CERTAIN: usize = 5;
-
-/// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server with the databases, ample but for the given settings.
 async fn server(major: u16, settings: &[(&str, String)]) -> Server {

@@ -17,11 +17,8 @@ use sandbox::pg::{Server, ServerOptions, block_on};
 
 use crate::{
     cli::{Ran, greenlight},
-    support::{PASSWORD, checking_role, spec},
+    support::{PASSWORD, PATIENCE, checking_role, spec},
 };
-
-/// Longer than anything here takes, on a busy machine too.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A little of everything that checks look into.
 const THINGS: &str = r#"
@@ -46,6 +43,16 @@ async fn server(options: ServerOptions) -> Server {
     }
     server.execute("app", THINGS).await.expect("things to look at");
     server
+}
+
+/// Whether a query's value becomes this one.
+async fn comes_to(server: &Server, database: &str, sql: &str, wanted: &str) -> bool {
+    let so = async {
+        while server.value(database, sql).await.expect("an answer").as_deref() != Some(wanted) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, so).await.is_ok()
 }
 
 /// Runs the binary as the checking role while the test goes on.
@@ -294,20 +301,10 @@ fn a_table_that_others_hold_costs_its_facts_and_no_more() {
         let words = ran.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.contains("app.keyless"), "the rest is judged: {words}");
         let waiting = "select count(*) from pg_stat_activity where application_name = 'greenlight'";
-        let gone = async {
-            while server
-                .value("postgres", waiting)
-                .await
-                .expect("an answer")
-                .as_deref()
-                != Some("0")
-            {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, gone)
-            .await
-            .expect("no session stays behind");
+        assert!(
+            comes_to(&server, "postgres", waiting, "0").await,
+            "no session stays behind"
+        );
         drop(session);
     });
 }
@@ -400,12 +397,7 @@ async fn occupy(server: &Server, database: &str, count: usize) -> Vec<tokio_post
 async fn released(server: &Server, held: Vec<tokio_postgres::Client>) {
     drop(held);
     let sql = "select count(*) from pg_stat_activity where usename in ('appuser', 'greenlight')";
-    let gone = async {
-        while server.value("postgres", sql).await.expect("an answer").as_deref() != Some("0") {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, gone).await.expect("sessions end");
+    assert!(comes_to(server, "postgres", sql, "0").await, "sessions end");
 }
 
 async fn application(server: &Server) {
@@ -511,20 +503,7 @@ fn the_lock_and_the_probe_leave_the_last_connections() {
         let limit = "alter database postgres connection limit 1";
         server.execute("other", limit).await.expect("a limit");
         let sessions = "select count(*) from pg_stat_activity where datname = 'postgres'";
-        let free = async {
-            while server
-                .value("other", sessions)
-                .await
-                .expect("an answer")
-                .as_deref()
-                != Some("0")
-            {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(60), free)
-            .await
-            .expect("sessions end");
+        assert!(comes_to(&server, "other", sessions, "0").await, "sessions end");
         let refused = BlueLock::take(&way, "bgd-1").await.expect_err("it is the last");
         assert!(
             refused
@@ -583,12 +562,7 @@ fn connection_limits_of_role_and_database_are_kept() {
 /// Sessions of greenlight's that are open, once those that were closed are gone.
 async fn kept(server: &Server, wanted: i64) -> bool {
     let sql = "select count(*) from pg_stat_activity where usename = 'greenlight'";
-    let so = async {
-        while server.value("postgres", sql).await.expect("an answer") != Some(wanted.to_string()) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, so).await.is_ok()
+    comes_to(server, "postgres", sql, &wanted.to_string()).await
 }
 
 /// Whether blue can be looked at, once sessions that were closed are gone.

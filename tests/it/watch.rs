@@ -9,10 +9,10 @@ use std::{
 use sandbox::{Effect, FaultRule, Options, Sandbox, Scenario, Speed, proxy::Mode};
 use serde_json::Value;
 
-use crate::cli::{Ran, greenlight};
-
-/// Longer than anything here takes, on a busy machine too.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::{
+    cli::{Ran, greenlight},
+    support::PATIENCE,
+};
 
 fn ready() -> Scenario {
     let mut scenario = Scenario::load("guide-ready").expect("built in");

@@ -105,7 +105,7 @@ impl<'a> Subject<'a> {
     /// Groups in use, the one that green is to have, and the default that it gets when none was named.
     fn groups(&self) -> BTreeSet<String> {
         let kind = self.engine.resource_kind();
-        let mut groups: BTreeSet<String> = self.both.iter().flat_map(|side| group_keys(side)).collect();
+        let mut groups: BTreeSet<String> = self.both.iter().flat_map(|side| side.group_keys()).collect();
         if let Some(name) = &self.target_group {
             groups.insert(kind.group_key(name));
         } else if let (Some(source), Some(target)) = (self.source, self.target)
@@ -329,17 +329,6 @@ async fn target_version(
     Ok(found
         .into_iter()
         .max_by_key(|v| v.version.parse::<PgVersion>().ok()))
-}
-
-fn group_keys(side: &Topology) -> Vec<String> {
-    let cluster = side
-        .cluster
-        .iter()
-        .map(|c| ResourceKind::Cluster.group_key(&c.parameter_group));
-    let instances = side.instances.iter().flat_map(|i| &i.parameter_groups);
-    cluster
-        .chain(instances.map(|g| ResourceKind::Instance.group_key(&g.name)))
-        .collect()
 }
 
 fn arns(side: &Topology) -> Vec<String> {

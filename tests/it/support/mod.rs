@@ -24,6 +24,9 @@ use greenlight::{
 };
 use sandbox::pg::Server;
 
+/// Longer than anything that a test waits for, on a busy machine too.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
 /// The checking role's password; hostile on purpose.
 pub(crate) const PASSWORD: &str = "it's \"100%\" s3cret\\ ✓";
 
